@@ -1,0 +1,75 @@
+"""The one way to say a spec, and its hash.
+
+Two specs mean the same codec exactly when their canonical forms are equal: expressions evaluated and repeats unrolled
+(loading does that), groups as widths, the support under its first fitting name, leaves in runs, an emitted support that
+no transform changes or that nobody reads normalised, defaults filled in, keys in the schema's order. Name, reference
+and params are no part of it.
+
+The hash is over the canonical form *without* fields at their defaults: a later release that adds an optional field
+keeps the hash of every spec that does not use it, and with it every stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import groupby
+from typing import Any, Literal
+
+from codecspec.compiler.kinds import conditional_kind_of
+from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec, group_widths
+from codecspec.schema.leaves import Leaves, leaf_per_slice
+from codecspec.schema.model import ModelSpec
+
+_NOT_MEANING = {"name", "reference", "params"}
+
+
+def canonical(spec: ModelSpec, latent_channels: int) -> ModelSpec:
+    """The canonical form of a spec without problems, whose g_a gives `latent_channels`."""
+    y = spec.latent_codec.y
+    if not isinstance(y, ChannelGroupsSpec):
+        return spec
+    y = _canonical_groups(y, latent_channels)
+    return spec.model_copy(update={"latent_codec": spec.latent_codec.model_copy(update={"y": y})})
+
+
+def canonical_dict(canonical_spec: ModelSpec) -> dict[str, Any]:
+    """A canonical spec as plain data, defaults filled in, without name, reference and params."""
+    return canonical_spec.model_dump(mode="json", exclude=_NOT_MEANING)
+
+
+def spec_hash(canonical_spec: ModelSpec) -> str:
+    """SHA-256 of what a canonical spec means, as 64 hexadecimal digits."""
+    said = canonical_spec.model_dump(mode="json", exclude=_NOT_MEANING, exclude_defaults=True)
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _canonical_groups(y: ChannelGroupsSpec, channels: int) -> ChannelGroupsSpec:
+    widths = group_widths(y.groups, channels)
+    num_slices = len(widths)
+    leaves = _runs(y.leaf, num_slices)
+    read = any(conditional_kind_of(leaf).reads_mean_support for leaf in leaves)
+    return y.model_copy(
+        update={
+            "groups": widths,
+            "support": y.support.canonical(num_slices),
+            "context": _canonical_context(y.context, read),
+            "leaf": leaves,
+        }
+    )
+
+
+def _runs(leaves: Leaves, num_slices: int) -> Leaves:
+    """The leaves as runs of equal neighbours, each with its count; a single run without one."""
+    per_slice = leaf_per_slice(leaves, num_slices)
+    runs = [(leaf, len(list(run))) for leaf, run in groupby(per_slice)]
+    if len(runs) == 1:
+        return (runs[0][0],)
+    return tuple(leaf.model_copy(update={"count": count}) for leaf, count in runs)
+
+
+def _canonical_context(context: MeanScaleContextSpec, read: bool) -> MeanScaleContextSpec:
+    emit: Literal["pre", "post", "none"] = context.emit_mean_support if read else "none"
+    if emit == "pre" and context.transform is None:
+        emit = "post"
+    return context.model_copy(update={"emit_mean_support": emit})

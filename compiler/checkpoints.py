@@ -1,0 +1,124 @@
+"""Files of weights: read without running what is in them, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codecspec.schema.errors import CheckpointError, listed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema")
+SPEC_KEY = "codecspec.spec"
+HASH_KEY = "codecspec.hash"
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a .safetensors, .pth or .pth.tar file, out of whatever wraps them.
+
+    `.pth` files go through torch's weights-only reader, which runs nothing that is in them.
+
+    Raises:
+        CheckpointError: the file cannot be read or holds no state dict.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError("E-checkpoint", str(path), "it is a directory" if path.is_dir() else "no such file")
+    if _is_safetensors(path):
+        return _read_safetensors(path)
+    return _unwrap(_read_pickled(path), path)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a safetensors file; empty for any other file."""
+    path = Path(path)
+    if not path.is_file() or not _is_safetensors(path):
+        return {}
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    metadata = header.get("__metadata__", {})
+    return {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
+
+
+def write_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    """Write tensors under `path`, complete or not at all; tensors that share memory get copies of their own.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    own: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for key, tensor in tensors.items():
+        shared = tensor.numel() > 0 and tensor.data_ptr() in seen
+        own[key] = tensor.detach().clone() if shared else tensor.detach().contiguous()
+        seen.add(tensor.data_ptr())
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            partial = Path(folder) / path.name
+            save_file(own, partial, dict(metadata))
+            partial.replace(path)
+    except OSError as error:
+        raise CheckpointError("E-output", str(path), f"cannot be written: {error.strerror or error}") from error
+
+
+def _is_safetensors(path: Path) -> bool:
+    """A safetensors file starts with the length of a JSON header, then the header."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") + 8 <= path.stat().st_size
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError("E-checkpoint", str(path), f"not a safetensors file: {error}") from error
+
+
+def _read_pickled(path: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError,
+            IndexError, AssertionError) as error:
+        reason = str(error).strip().splitlines()
+        message = f"not a checkpoint that can be read safely: {reason[0] if reason else type(error).__name__}"
+        raise CheckpointError("E-checkpoint", str(path), message) from error
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
+    import torch
+
+    while isinstance(content, Mapping) and not any(isinstance(value, torch.Tensor) for value in content.values()):
+        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError("E-checkpoint", str(path), f"it holds a {type(content).__name__}, not a state dict")
+    strange = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
+    if strange:
+        message = f"these entries are no tensors: {listed(strange[:8])}"
+        raise CheckpointError("E-checkpoint", str(path), message, f"a state dict is looked for under {listed(WRAPPERS)}")
+    prefixed = all(str(key).startswith("module.") for key in content)
+    return {str(key).removeprefix("module.") if prefixed else str(key): value for key, value in content.items()}

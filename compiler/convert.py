@@ -1,0 +1,132 @@
+"""Tensors from one layout to another: every one moved, made, or dropped after a check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.derived_tensors import DERIVED
+from codecspec.compiler.layouts import KeyMap, Layout, layouts, today_names
+from codecspec.compiler.plan import Plan, TensorPlan
+from codecspec.schema.errors import CheckpointError, LayoutError, Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A checkpoint in another layout.
+
+    Args:
+        tensors: the result.
+        layout: the layout it came from or went to.
+        report: what happened, a line each.
+    """
+
+    tensors: dict[str, Tensor]
+    layout: str
+    report: tuple[str, ...]
+
+
+def to_canonical(tensors: Mapping[str, Tensor], plan: Plan) -> Conversion:
+    """The tensors of a checkpoint under the canonical keys of `plan`, whatever layout they are in.
+
+    Raises:
+        CheckpointError: tensors are missing, left over or of another shape; every one is named.
+        LayoutError: a tensor that should say nothing new does.
+    """
+    old = today_names(tensors)
+    renamed = {old.get(key, key): tensor for key, tensor in tensors.items()}
+    candidates = [(None, _identity(renamed)), *((layout, layout.to_canonical(renamed)) for layout in layouts())]
+    layout, keymap = min(candidates, key=lambda candidate: len(_problems(candidate[1], renamed, plan)))
+    problems = _problems(keymap, renamed, plan)
+    if problems:
+        raise CheckpointError.collect(problems)
+    report = [f"{len(old)} tensors of a bottleneck under their older names"] if old else []
+    result = apply(keymap, renamed)
+    return Conversion(result, layout.name if layout else "canonical", (*report, *_summary(keymap)))
+
+
+def from_canonical(tensors: Mapping[str, Tensor], layout: Layout) -> Conversion:
+    """Canonical tensors under the keys of `layout`; the inverse of `to_canonical`, bit for bit.
+
+    Raises:
+        LayoutError: the layout has no place for a tensor, or copies that become one differ.
+    """
+    keymap = layout.from_canonical(tensors)
+    if keymap.unknown:
+        raise LayoutError.collect(
+            Problem("E-layout", key, f"the layout {layout.file} has no place for it") for key in keymap.unknown
+        )
+    return Conversion(apply(keymap, tensors), layout.name, tuple(_summary(keymap)))
+
+
+def apply(keymap: KeyMap, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Carry out a key map.
+
+    Raises:
+        LayoutError: copies differ, or a dropped tensor is not what it should be.
+    """
+    import torch
+
+    for dropped in keymap.dropped:
+        if not torch.equal(tensors[dropped.key].cpu(), DERIVED[dropped.op](tensors[dropped.of])):
+            message = f"it is not the {dropped.op} of {dropped.of}, so it cannot be dropped"
+            raise LayoutError("E-layout", dropped.key, message)
+    result: dict[str, Tensor] = {}
+    for move in keymap.moves:
+        first = tensors[move.sources[0]]
+        for other in move.sources[1:]:
+            if tensors[other].shape != first.shape or not torch.equal(tensors[other], first):
+                message = f"it differs from {move.sources[0]}, and both would become {move.target}"
+                raise LayoutError("E-layout", other, message)
+        result[move.target] = first
+    for made in keymap.made:
+        result[made.key] = DERIVED[made.op](result[made.of])
+    return result
+
+
+def _identity(tensors: Mapping[str, Tensor]) -> KeyMap:
+    from codecspec.compiler.layouts import Move
+
+    return KeyMap(moves=[Move((key,), key) for key in tensors])
+
+
+def _problems(keymap: KeyMap, tensors: Mapping[str, Tensor], plan: Plan) -> list[Problem]:
+    """What keeps these tensors from being those of the plan, by key of the checkpoint where there is one."""
+    planned = plan.manifest()
+    targets = keymap.targets
+    problems = [Problem("E-tensors", key, "left over: the model has no such tensor") for key in keymap.unknown]
+    problems += [
+        Problem("E-tensors", sources[0], f"left over: the model has no tensor {target}")
+        for target, sources in targets.items()
+        if target not in planned
+    ]
+    problems += [
+        Problem("E-tensors", key, f"missing: the model needs it, of shape {list(want.shape)}")
+        for key, want in planned.items()
+        if key not in targets
+    ]
+    for key, want in planned.items():
+        if key in targets:
+            problems += _misshapen(targets[key][0], tensors[targets[key][0]], want)
+    return problems
+
+
+def _misshapen(key: str, tensor: Tensor, want: TensorPlan) -> list[Problem]:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    floating = want.dtype == "float32"
+    if tensor.is_floating_point() != floating:
+        return [Problem("E-tensors", key, f"of type {dtype}, and the model needs {want.dtype}")]
+    if want.role != "table" and tuple(tensor.shape) != want.shape:
+        return [Problem("E-tensors", key, f"of shape {list(tensor.shape)}, and the model needs {list(want.shape)}")]
+    return []
+
+
+def _summary(keymap: KeyMap) -> list[str]:
+    lines = [f"{len(keymap.moves)} tensors moved"]
+    lines += [f"{d.key} dropped: it is the {d.op} of {d.of}" for d in keymap.dropped]
+    lines += [f"{d.key} made: the {d.op} of {d.of}" for d in keymap.made]
+    return lines

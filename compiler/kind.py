@@ -1,0 +1,207 @@
+"""What a kind of node knows: how a spec becomes a node of the plan, and a node a module.
+
+One file per kind in `compiler/kinds/`. Most kinds are blocks and say three things of themselves: the tensors they own,
+how channels and resolution flow through them, and the module. Containers lower their children themselves.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
+
+from codecspec.compiler.plan import Node, TensorPlan, join
+from codecspec.schema.errors import ErrorCode, Problem, SchemaError
+from codecspec.schema.fields import SpecModel
+from codecspec.schema.source import SpecPath, SpecSource
+
+if TYPE_CHECKING:
+    from torch import nn
+
+S = TypeVar("S", bound=SpecModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node stands: its path in the module tree, its path in the spec, and what flows into it."""
+
+    path: str
+    spec_path: SpecPath
+    channels: int
+    scale: Fraction
+
+    def at(self, name: str, *steps: str | int) -> Place:
+        """The place of a child: `name` in the module tree, `steps` in the spec."""
+        return replace(self, path=join(self.path, name), spec_path=self.spec_path + steps)
+
+    def fed(self, channels: int, scale: Fraction | None = None) -> Place:
+        """The same place with another input."""
+        return replace(self, channels=channels, scale=self.scale if scale is None else scale)
+
+    def after(self, node: Node) -> Place:
+        """The same place fed with what `node` gives."""
+        return replace(self, channels=node.c_out, scale=node.scale_out)
+
+
+@dataclass(slots=True)
+class Lowering:
+    """One lowering of one spec: the problems found on the way, with their lines."""
+
+    source: SpecSource
+    problems: list[Problem] = field(default_factory=list)
+
+    def lower(self, spec: SpecModel, place: Place) -> Node:
+        """The node of a spec that needs to know no more than its place."""
+        from codecspec.compiler.kinds import kind_of
+
+        kind = kind_of(spec)
+        if not isinstance(kind, NodeKind):
+            raise TypeError(f"{kind.tag()} is not lowered by its place alone")
+        return kind.lower(spec, place, self)
+
+    def lower_conditional(self, spec: SpecModel, place: Place, params: int) -> Node:
+        """The node of a spec that codes a latent given `params` channels."""
+        from codecspec.compiler.kinds import conditional_kind_of
+
+        return conditional_kind_of(spec).lower_conditional(spec, place, params, self)
+
+    def problem(self, code: ErrorCode, spec_path: SpecPath, message: str, hint: str = "") -> None:
+        """Note a problem and go on."""
+        self.problems.append(Problem(code, self.source.where(spec_path), message, hint))
+
+
+class Kind(ABC, Generic[S]):
+    """A kind of node."""
+
+    spec_type: ClassVar[type[SpecModel]]
+
+    @classmethod
+    def tag(cls) -> str:
+        """The `type` of its specs."""
+        return str(get_args(cls.spec_type.model_fields["type"].annotation)[0])
+
+    @abstractmethod
+    def build(self, node: Node) -> nn.Module:
+        """The module of a node."""
+
+
+class NodeKind(Kind[S]):
+    """A kind that needs to know no more than its input: blocks, transforms, hyperpriors."""
+
+    @abstractmethod
+    def lower(self, spec: S, place: Place, lowering: Lowering) -> Node:
+        """The node of `spec` at `place`, with its children."""
+
+
+class ConditionalKind(Kind[S]):
+    """A kind that codes a latent given parameters: the leaves, and channel groups of leaves."""
+
+    reads_mean_support: ClassVar[bool] = False
+    """Whether the mean support follows the Gaussian's parameters."""
+
+    @abstractmethod
+    def lower_conditional(self, spec: S, place: Place, params: int, lowering: Lowering) -> Node:
+        """The node that codes the latent at `place` (its channels are the place's) given `params` channels."""
+
+
+class ContextKind(Kind[S]):
+    """A kind that turns a slice's support into the parameters of its leaf."""
+
+    @abstractmethod
+    def lower_context(
+        self, spec: S, place: Place, slice_channels: int, side: int, emit: bool, lowering: Lowering
+    ) -> Node:
+        """The head of a slice of `slice_channels`, fed with the place's channels: `side` side parameters, then earlier
+        slices. With `emit`, the mean support follows the parameters in what it gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What passes through a block.
+
+    Args:
+        channels: channels out.
+        scale: side of the output per side of the input (1/2 for a stride of 2).
+        macs: multiply-accumulates per position of the input.
+    """
+
+    channels: int
+    scale: Fraction = Fraction(1)
+    macs: Fraction | int = 0
+
+
+class BlockKind(NodeKind[S]):
+    """A block of a transform: one input, one output, no children."""
+
+    @abstractmethod
+    def tensors(self, spec: S, c_in: int) -> dict[str, TensorPlan]:
+        """The tensors it owns, by their name below its path."""
+
+    @abstractmethod
+    def flow(self, spec: S, c_in: int) -> Flow:
+        """Channels, resolution and work."""
+
+    @abstractmethod
+    def module(self, spec: S, c_in: int) -> nn.Module:
+        """The module."""
+
+    def problem(self, spec: S, c_in: int) -> str | None:
+        """What is wrong with this block on `c_in` channels, or None."""
+        return None
+
+    def lower(self, spec: S, place: Place, lowering: Lowering) -> Node:
+        message = self.problem(spec, place.channels)
+        if message:
+            lowering.problem("E-channels", place.spec_path, message)
+        flow = self.flow(spec, place.channels)
+        return Node(
+            path=place.path,
+            kind=self.tag(),
+            spec=spec,
+            c_in=place.channels,
+            c_out=flow.channels,
+            scale_in=place.scale,
+            scale_out=place.scale * flow.scale,
+            tensors=self.tensors(spec, place.channels),
+            macs=flow.macs * place.scale**2,
+        )
+
+    def build(self, node: Node) -> nn.Module:
+        return self.module(node.spec, node.c_in)
+
+
+def build_node(node: Node) -> nn.Module:
+    """The module of a node, by its kind."""
+    from codecspec.compiler.kinds import KINDS
+
+    return KINDS[node.kind].build(node)
+
+
+def build_children(nodes: Sequence[Node]) -> dict[str, nn.Module]:
+    """The modules of several nodes by the last segment of their paths."""
+    return {node.name: build_node(node) for node in nodes}
+
+
+def conv_tensors(c_in: int, c_out: int, kernel: int, prefix: str = "") -> dict[str, TensorPlan]:
+    """Weight and bias of a convolution."""
+    return {
+        join(prefix, "weight"): TensorPlan((c_out, c_in, kernel, kernel)),
+        join(prefix, "bias"): TensorPlan((c_out,)),
+    }
+
+
+def linear_tensors(c_in: int, c_out: int, prefix: str) -> dict[str, TensorPlan]:
+    """Weight and bias of a linear layer."""
+    return {join(prefix, "weight"): TensorPlan((c_out, c_in)), join(prefix, "bias"): TensorPlan((c_out,))}
+
+
+class Activation(BlockKind[S]):
+    """A block that owns nothing and changes nothing but values."""
+
+    def tensors(self, spec: S, c_in: int) -> dict[str, TensorPlan]:
+        return {}
+
+    def flow(self, spec: S, c_in: int) -> Flow:
+        return Flow(c_in)

@@ -1,0 +1,70 @@
+"""Every kind of node, by its tag. A new kind is added here, explicitly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codecspec.compiler.kind import ConditionalKind, ContextKind, Kind
+from codecspec.compiler.kinds.abs import Abs
+from codecspec.compiler.kinds.channel_groups import ChannelGroups
+from codecspec.compiler.kinds.conv import Conv
+from codecspec.compiler.kinds.deconv import Deconv
+from codecspec.compiler.kinds.dual import Dual
+from codecspec.compiler.kinds.entropy_bottleneck import EntropyBottleneck
+from codecspec.compiler.kinds.entropy_transform import EntropyTransform
+from codecspec.compiler.kinds.gaussian import Gaussian
+from codecspec.compiler.kinds.gdn import GDN
+from codecspec.compiler.kinds.gelu import GELU
+from codecspec.compiler.kinds.hyperprior import Hyperprior
+from codecspec.compiler.kinds.leaky_relu import LeakyReLU
+from codecspec.compiler.kinds.lrp_gaussian import LRPGaussian
+from codecspec.compiler.kinds.mean_scale import MeanScale
+from codecspec.compiler.kinds.relu import ReLU
+from codecspec.compiler.kinds.sequence import Sequence
+from codecspec.compiler.kinds.subpel import Subpel
+from codecspec.compiler.kinds.window_gate import WindowGate
+from codecspec.schema.fields import SpecModel
+
+_ALL: tuple[Kind[Any], ...] = (
+    Conv(),
+    Deconv(),
+    Subpel(),
+    GDN(),
+    ReLU(),
+    LeakyReLU(),
+    GELU(),
+    Abs(),
+    WindowGate(),
+    Sequence(),
+    Hyperprior(),
+    Dual(),
+    EntropyBottleneck(),
+    ChannelGroups(),
+    MeanScale(),
+    EntropyTransform(),
+    Gaussian(),
+    LRPGaussian(),
+)
+KINDS: dict[str, Kind[Any]] = {kind.tag(): kind for kind in _ALL}
+
+
+def kind_of(spec: SpecModel) -> Kind[Any]:
+    """The kind of a spec, by its `type`."""
+    tag: str = spec.type  # type: ignore[attr-defined]
+    return KINDS[tag]
+
+
+def conditional_kind_of(spec: SpecModel) -> ConditionalKind[Any]:
+    """The kind of a spec that codes a latent given parameters."""
+    kind = kind_of(spec)
+    if not isinstance(kind, ConditionalKind):
+        raise TypeError(f"{kind.tag()} codes no latent")
+    return kind
+
+
+def context_kind_of(spec: SpecModel) -> ContextKind[Any]:
+    """The kind of a spec that makes parameters out of a support."""
+    kind = kind_of(spec)
+    if not isinstance(kind, ContextKind):
+        raise TypeError(f"{kind.tag()} is no context head")
+    return kind

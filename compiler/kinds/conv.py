@@ -1,0 +1,34 @@
+"""`conv`: a convolution padded by kernel // 2."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.plan import TensorPlan
+from codecspec.schema.blocks import ConvSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Conv(BlockKind[ConvSpec]):
+    """Weight (out, in, k, k) and bias (out)."""
+
+    spec_type = ConvSpec
+
+    def tensors(self, spec: ConvSpec, c_in: int) -> dict[str, TensorPlan]:
+        return conv_tensors(c_in, spec.out, spec.kernel)
+
+    def flow(self, spec: ConvSpec, c_in: int) -> Flow:
+        macs = Fraction(c_in * spec.out * spec.kernel**2, spec.stride**2)
+        return Flow(spec.out, Fraction(1, spec.stride), macs)
+
+    def problem(self, spec: ConvSpec, c_in: int) -> str | None:
+        return None if spec.kernel % 2 else f"a conv has an odd kernel, found {spec.kernel}: it is padded by kernel // 2"
+
+    def module(self, spec: ConvSpec, c_in: int) -> nn.Module:
+        from torch import nn
+
+        return nn.Conv2d(c_in, spec.out, spec.kernel, stride=spec.stride, padding=spec.kernel // 2)

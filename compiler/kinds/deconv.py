@@ -1,0 +1,45 @@
+"""`deconv`: a transposed convolution padded by kernel // 2, output padding stride - 1."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.plan import TensorPlan
+from codecspec.schema.blocks import DeconvSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Deconv(BlockKind[DeconvSpec]):
+    """Weight (in, out, k, k) and bias (out)."""
+
+    spec_type = DeconvSpec
+
+    def tensors(self, spec: DeconvSpec, c_in: int) -> dict[str, TensorPlan]:
+        return {
+            "weight": TensorPlan((c_in, spec.out, spec.kernel, spec.kernel)),
+            "bias": TensorPlan((spec.out,)),
+        }
+
+    def flow(self, spec: DeconvSpec, c_in: int) -> Flow:
+        return Flow(spec.out, Fraction(spec.stride), c_in * spec.out * spec.kernel**2)
+
+    def problem(self, spec: DeconvSpec, c_in: int) -> str | None:
+        if spec.kernel % 2 == 0:
+            return f"a deconv has an odd kernel, found {spec.kernel}: with an even one no padding gives stride x the size"
+        return None
+
+    def module(self, spec: DeconvSpec, c_in: int) -> nn.Module:
+        from torch import nn
+
+        return nn.ConvTranspose2d(
+            c_in,
+            spec.out,
+            spec.kernel,
+            stride=spec.stride,
+            padding=spec.kernel // 2,
+            output_padding=spec.stride - 1,
+        )

@@ -1,0 +1,57 @@
+"""`entropy_bottleneck`: the learned, factorized density of z."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import Lowering, NodeKind, Place
+from codecspec.compiler.plan import Node, TensorPlan
+from codecspec.schema.latents import EntropyBottleneckSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FILTERS = (1, 3, 3, 3, 3, 1)
+"""Widths of the density's layers, CompressAI's default."""
+
+
+class EntropyBottleneck(NodeKind[EntropyBottleneckSpec]):
+    """CompressAI's EntropyBottleneck, under `entropy_bottleneck`."""
+
+    spec_type = EntropyBottleneckSpec
+
+    def lower(self, spec: EntropyBottleneckSpec, place: Place, lowering: Lowering) -> Node:
+        tensors = {f"entropy_bottleneck.{name}": tensor for name, tensor in _tensors(place.channels).items()}
+        return Node(
+            path=place.path,
+            kind=self.tag(),
+            spec=spec,
+            c_in=place.channels,
+            c_out=place.channels,
+            scale_in=place.scale,
+            scale_out=place.scale,
+            tensors=tensors,
+        )
+
+    def build(self, node: Node) -> nn.Module:
+        from codecspec.runtime.latent_codecs.entropy_bottleneck import EntropyBottleneckLatentCodec
+
+        return EntropyBottleneckLatentCodec(node.c_in, quantizer=node.spec.quantizer)
+
+
+def _tensors(channels: int) -> dict[str, TensorPlan]:
+    layers = range(len(FILTERS) - 1)
+    return {
+        "quantiles": TensorPlan((channels, 1, 3)),
+        **table_tensors(),
+        "target": TensorPlan((3,), "buffer"),
+        "likelihood_lower_bound.bound": TensorPlan((1,), "buffer"),
+        **{f"matrices.{i}": TensorPlan((channels, FILTERS[i + 1], FILTERS[i])) for i in layers},
+        **{f"biases.{i}": TensorPlan((channels, FILTERS[i + 1], 1)) for i in layers},
+        **{f"factors.{i}": TensorPlan((channels, FILTERS[i + 1], 1)) for i in layers[:-1]},
+    }
+
+
+def table_tensors() -> dict[str, TensorPlan]:
+    """The coding tables of an entropy model, empty until they are made."""
+    return {name: TensorPlan((0,), "table", "int32") for name in ("_offset", "_quantized_cdf", "_cdf_length")}

@@ -1,0 +1,36 @@
+"""`entropy_transform`: 3x3 convolutions with GELU between; inside context heads and LRPs, never written by a user."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.plan import TensorPlan
+from codecspec.schema.entropy_transform import EntropyTransformSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+KERNEL = 3
+
+
+class EntropyTransform(BlockKind[EntropyTransformSpec]):
+    """Convolutions at 0, 2, 4, ..; activations between."""
+
+    spec_type = EntropyTransformSpec
+
+    def tensors(self, spec: EntropyTransformSpec, c_in: int) -> dict[str, TensorPlan]:
+        tensors: dict[str, TensorPlan] = {}
+        for i, (before, after) in enumerate(pairwise((c_in, *spec.widths, spec.out))):
+            tensors |= conv_tensors(before, after, KERNEL, str(2 * i))
+        return tensors
+
+    def flow(self, spec: EntropyTransformSpec, c_in: int) -> Flow:
+        macs = sum(before * after * KERNEL**2 for before, after in pairwise((c_in, *spec.widths, spec.out)))
+        return Flow(spec.out, macs=macs)
+
+    def module(self, spec: EntropyTransformSpec, c_in: int) -> nn.Module:
+        from codecspec.runtime.layers.entropy_transform import make_entropy_transform
+
+        return make_entropy_transform(c_in, spec.out, widths=spec.widths)

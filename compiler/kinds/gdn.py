@@ -1,0 +1,40 @@
+"""`gdn`: generalized divisive normalization, and its inverse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.plan import TensorPlan
+from codecspec.schema.blocks import GDNSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class GDN(BlockKind[GDNSpec]):
+    """beta (C), gamma (C, C) and the constants of their reparametrization; CompressAI's GDN."""
+
+    spec_type = GDNSpec
+
+    def tensors(self, spec: GDNSpec, c_in: int) -> dict[str, TensorPlan]:
+        constant = TensorPlan((1,), "buffer")
+        return {
+            "beta": TensorPlan((c_in,)),
+            "gamma": TensorPlan((c_in, c_in)),
+            "beta_reparam.pedestal": constant,
+            "beta_reparam.lower_bound.bound": constant,
+            "gamma_reparam.pedestal": constant,
+            "gamma_reparam.lower_bound.bound": constant,
+        }
+
+    def flow(self, spec: GDNSpec, c_in: int) -> Flow:
+        return Flow(c_in, macs=c_in * c_in)
+
+    def module(self, spec: GDNSpec, c_in: int) -> nn.Module:
+        import torch
+        from compressai.layers import GDN as CompressAIGDN
+
+        # Its constructor computes with tensors that land on the CPU, so it cannot run under the meta device.
+        with torch.device("cpu"):
+            return CompressAIGDN(c_in, inverse=spec.inverse)

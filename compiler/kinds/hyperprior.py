@@ -1,0 +1,66 @@
+"""`hyperprior`: y coded with parameters computed from z, which is coded first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import Lowering, NodeKind, Place, build_children
+from codecspec.compiler.kinds.sequence import lower_blocks
+from codecspec.compiler.plan import Node
+from codecspec.schema.latents import DualHyperSynthesisSpec, HyperpriorSpec
+from codecspec.schema.leaves import GaussianSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Hyperprior(NodeKind[HyperpriorSpec]):
+    """`h_a`, `h_s`, `z` and `y`."""
+
+    spec_type = HyperpriorSpec
+
+    def lower(self, spec: HyperpriorSpec, place: Place, lowering: Lowering) -> Node:
+        h_a = lower_blocks(spec.h_a, place.at("h_a", "h_a"), lowering)
+        if (place.scale / h_a.scale_out).denominator != 1:
+            message = f"z stands at {h_a.scale_out} of the image's side, and y at {place.scale}: no whole stride between"
+            lowering.problem("E-stride", (*place.spec_path, "h_a"), message)
+        z = lowering.lower(spec.z, place.at("z", "z").after(h_a))
+        h_s = _lower_synthesis(spec, place.after(h_a), lowering)
+        if h_s.scale_out != place.scale:
+            message = (
+                f"h_s gives its parameters at {h_s.scale_out} of the image's side, and y stands at {place.scale}: "
+                "the strides of h_a and the factors of h_s must cancel"
+            )
+            lowering.problem("E-stride", (*place.spec_path, "h_s"), message)
+        if isinstance(spec.h_s, DualHyperSynthesisSpec) and isinstance(spec.y, GaussianSpec):
+            _check_order(spec.y, place, lowering)
+        y = lowering.lower_conditional(spec.y, place.at("y", "y"), h_s.c_out)
+        return Node(
+            path=place.path,
+            kind=self.tag(),
+            spec=spec,
+            c_in=place.channels,
+            c_out=place.channels,
+            scale_in=place.scale,
+            scale_out=place.scale,
+            children=(h_a, z, h_s, y),
+        )
+
+    def build(self, node: Node) -> nn.Module:
+        from codecspec.runtime.latent_codecs.hyperprior import HyperpriorLatentCodec
+
+        z_stride = node.scale_in / node.child("z").scale_in
+        return HyperpriorLatentCodec(**build_children(node.children), z_stride=int(z_stride))
+
+
+def _lower_synthesis(spec: HyperpriorSpec, place: Place, lowering: Lowering) -> Node:
+    at = place.at("h_s", "h_s")
+    if isinstance(spec.h_s, DualHyperSynthesisSpec):
+        return lowering.lower(spec.h_s, at)
+    return lower_blocks(spec.h_s, at, lowering)
+
+
+def _check_order(y: GaussianSpec, place: Place, lowering: Lowering) -> None:
+    if y.chunks != ("means", "scales"):
+        message = f"a dual h_s gives means, then scales, and y reads {', then '.join(y.chunks)}"
+        lowering.problem("E-context", (*place.spec_path, "y"), message, "chunks: [means, scales]")

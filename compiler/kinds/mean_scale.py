@@ -1,0 +1,48 @@
+"""`mean_scale`: two nets per slice, one from the mean half of the side parameters, one from the scale half."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import ContextKind, Lowering, Place, build_node
+from codecspec.compiler.plan import Node
+from codecspec.schema.channel_groups import MeanScaleContextSpec
+from codecspec.schema.entropy_transform import EntropyTransformSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class MeanScale(ContextKind[MeanScaleContextSpec]):
+    """`mean_cc` and `scale_cc`, each over (its half of the side parameters, earlier slices)."""
+
+    spec_type = MeanScaleContextSpec
+
+    def lower_context(
+        self, spec: MeanScaleContextSpec, place: Place, slice_channels: int, side: int, emit: bool, lowering: Lowering
+    ) -> Node:
+        support = place.channels - side // 2
+        head = EntropyTransformSpec(type="entropy_transform", widths=spec.widths, out=slice_channels)
+        children = tuple(lowering.lower(head, place.at(name).fed(support)) for name in ("mean_cc", "scale_cc"))
+        return Node(
+            path=place.path,
+            kind=self.tag(),
+            spec=spec,
+            c_in=place.channels,
+            c_out=2 * slice_channels + (support if emit else 0),
+            scale_in=place.scale,
+            scale_out=place.scale,
+            children=children,
+        )
+
+    def build(self, node: Node) -> nn.Module:
+        from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead
+
+        mean_cc, scale_cc = node.children
+        emits = node.c_out > mean_cc.c_out + scale_cc.c_out
+        return MeanScaleContextHead(
+            build_node(mean_cc),
+            build_node(scale_cc),
+            side_split=node.c_in - mean_cc.c_in,
+            emit_mean_support=node.spec.emit_mean_support if emits else False,
+        )

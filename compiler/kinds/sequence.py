@@ -1,0 +1,51 @@
+"""`sequence`: blocks in a row; also every transform (g_a, g_s, h_a, h_s) is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import Lowering, NodeKind, Place, build_children
+from codecspec.compiler.plan import Node
+from codecspec.schema.blocks import BlockSpec, SequenceSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Sequence(NodeKind[SequenceSpec]):
+    """Children 0, 1, .. each fed with what the one before gives."""
+
+    spec_type = SequenceSpec
+
+    def lower(self, spec: SequenceSpec, place: Place, lowering: Lowering) -> Node:
+        return lower_row(spec, place, ("blocks",), lowering)
+
+    def build(self, node: Node) -> nn.Module:
+        from torch import nn
+
+        return nn.Sequential(*build_children(node.children).values())
+
+
+def lower_blocks(blocks: tuple[BlockSpec, ...], place: Place, lowering: Lowering) -> Node:
+    """A list of blocks that stands in the spec by itself, as a sequence at `place`."""
+    return lower_row(SequenceSpec(type="sequence", blocks=blocks), place, (), lowering)
+
+
+def lower_row(spec: SequenceSpec, place: Place, steps: tuple[str, ...], lowering: Lowering) -> Node:
+    """The sequence node; `steps` lead from the place's spec path to the list of blocks."""
+    children: list[Node] = []
+    current = place
+    for i, block in enumerate(spec.blocks):
+        node = lowering.lower(block, current.at(str(i), *steps, i))
+        children.append(node)
+        current = current.after(node)
+    return Node(
+        path=place.path,
+        kind=Sequence.tag(),
+        spec=spec,
+        c_in=place.channels,
+        c_out=current.channels,
+        scale_in=place.scale,
+        scale_out=current.scale,
+        children=tuple(children),
+    )

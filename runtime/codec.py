@@ -1,0 +1,154 @@
+"""A whole codec: image -> bits -> image, for images of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from compressai.models import CompressionModel
+from torch import Tensor, nn
+
+from codecspec.runtime.coding_tables import TableKeeper, entropy_models, table_names
+from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.runtime.padding import pad_to_multiple, padded_size
+from codecspec.schema.errors import BuildError, StreamError
+from codecspec.schema.model import ModelSpec
+
+MAX_SIDE = 65_535
+
+
+class Codec(CompressionModel):
+    """What a spec compiles to; a CompressAI `CompressionModel`, so its trainers and tools work on it.
+
+              ┌───┐  y  ┌────────────┐ y_hat ┌───┐
+        x ──► │g_a├────►│latent_codec├──────►│g_s├──► x_hat
+              └───┘     └────────────┘       └───┘
+
+    Images are padded to multiples of `stride` (their last row and column repeated) and cropped after; likelihoods are
+    those of the padded image. Coding tables are made when they are needed: there is no `update()` to forget.
+
+    Args:
+        g_a: analysis transform.
+        latent_codec: codec of y.
+        g_s: synthesis transform.
+        spec: the canonical spec that this was built from.
+        spec_hash: its hash, 64 hexadecimal digits.
+        stride: pixels that image sides are padded to multiples of.
+        y_stride: pixels per position of y.
+    """
+
+    def __init__(
+        self,
+        g_a: nn.Module,
+        latent_codec: nn.Module,
+        g_s: nn.Module,
+        *,
+        spec: ModelSpec,
+        spec_hash: str,
+        stride: int,
+        y_stride: int,
+    ) -> None:
+        super().__init__()
+        self.g_a = g_a
+        self.latent_codec = latent_codec
+        self.g_s = g_s
+        self.spec = spec
+        self.spec_hash = spec_hash
+        self.stride = stride
+        self.y_stride = y_stride
+        self._tables = TableKeeper()
+
+    @property
+    def downsampling_factor(self) -> int:
+        """Pixels that image sides are padded to multiples of; CompressAI's name for `stride`."""
+        return self.stride
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Code x as far as gradients go.
+
+        Args:
+            x: (N, C, H, W) images in [0, 1].
+
+        Returns:
+            `x_hat` (N, C, H, W), not clamped; `likelihoods` {y, z} of the padded image's latents, in (0, 1].
+
+        Raises:
+            BuildError: x has another shape than that.
+        """
+        self._check_image(x)
+        out = self.latent_codec(self.g_a(pad_to_multiple(x, self.stride)))
+        x_hat = self.g_s(out["y_hat"])[..., : x.shape[-2], : x.shape[-1]]
+        return {"x_hat": x_hat, "likelihoods": out["likelihoods"]}
+
+    @torch.no_grad()
+    def compress(self, x: Tensor) -> dict[str, Any]:
+        """Code x.
+
+        Args:
+            x: (N, C, H, W) images in [0, 1].
+
+        Returns:
+            `strings`: for each part of the latent in coding order (slices of y, then z) one string per image;
+            `shape`: (H, W) of the images in pixels.
+
+        Raises:
+            BuildError: x has another shape than that.
+            StreamError: a latent is not finite.
+        """
+        self._check_image(x)
+        self.prepare_tables()
+        out = self.latent_codec.compress(self.g_a(pad_to_multiple(x, self.stride)))
+        return {"strings": out["strings"], "shape": x.shape[-2:]}
+
+    @torch.no_grad()
+    def decompress(self, strings: Strings, shape: tuple[int, int]) -> dict[str, Any]:
+        """Decode what `compress` gave.
+
+        Args:
+            strings: as `compress` gave them.
+            shape: (H, W) of the images in pixels.
+
+        Returns:
+            `x_hat` (N, C, H, W), clamped to [0, 1].
+
+        Raises:
+            StreamError: there are no such images.
+        """
+        height, width = self._check_shape(strings, shape)
+        self.prepare_tables()
+        tall, wide = padded_size(height, width, self.stride)
+        latent_shape = self.latent_codec.latent_shape(tall // self.y_stride, wide // self.y_stride)
+        y_hat = self.latent_codec.decompress(strings, latent_shape)["y_hat"]
+        return {"x_hat": self.g_s(y_hat)[..., :height, :width].clamp_(0, 1)}
+
+    def prepare_tables(self) -> bool:
+        """Make every coding table that is missing or was made of other weights; True if there was one."""
+        return self._tables.prepare(self)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As `torch.nn.Module.load_state_dict`; coding tables may be of any length, and are taken as they are."""
+        tables = [(f"{path}.{name}", module, name) for path, module in self.named_modules()
+                  if module in entropy_models(self) for name in table_names(module)]
+        for key, module, name in tables:
+            if key in state_dict:
+                setattr(module, name, getattr(module, name).new_empty(state_dict[key].shape))
+        result = nn.Module.load_state_dict(self, state_dict, strict=strict, assign=assign)
+        self._tables.accept(self)
+        return result
+
+    def _check_image(self, x: Tensor) -> None:
+        channels = self.spec.in_channels
+        if x.ndim != 4 or x.shape[1] != channels or 0 in x.shape or max(x.shape[-2:]) > MAX_SIDE:
+            message = f"an image tensor is (N, {channels}, H, W), sides 1 to {MAX_SIDE}; found {tuple(x.shape)}"
+            raise BuildError("E-input", "x", message)
+        if not x.is_floating_point():
+            raise BuildError("E-input", "x", f"an image tensor holds floats in [0, 1], found {x.dtype}")
+
+    def _check_shape(self, strings: Strings, shape: tuple[int, int]) -> tuple[int, int]:
+        if len(shape) != 2 or not all(1 <= side <= MAX_SIDE for side in shape):
+            raise StreamError("E-stream", "shape", f"an image is (H, W), 1 to {MAX_SIDE} each; found {tuple(shape)}")
+        if len({len(part) for part in strings}) != 1 or not strings[0]:
+            found = sorted({len(part) for part in strings})
+            raise StreamError("E-stream", "strings", f"every part has one string per image; found {found} per part")
+        return int(shape[0]), int(shape[1])

@@ -1,0 +1,133 @@
+"""y slice by slice, each predicted from the slices before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from compressai.latent_codecs import LatentCodec
+from torch import Tensor, nn
+
+from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.schema.errors import StreamError
+
+SupportFilter = Callable[[int, list[Tensor]], list[Tensor]]
+Step = Callable[[int, Tensor], dict[str, Any]]
+
+
+class ChannelGroupsLatentCodec(LatentCodec):
+    """Codes y in slices, one after the other (Minnen & Singh, ICIP 2020; He et al., ELIC, CVPR 2022).
+
+        y_hat_0 .. y_hat_{k-1} ─► support filter ─► channel_context.y{k} ─► params ─► latent_codec.y{k} ─► y_hat_k
+        side parameters ───────────────────────────┴── (in the context)    or ──┴── (beside its parameters)
+
+    Args:
+        latent_codec: the leaf of each slice, `y0`, `y1`, ..
+        channel_context: the context head of each slice. `y0` has one only where `side_in_context` is true.
+        groups: channels of each slice.
+        max_support_slices: the first so many earlier slices are seen; all with -1.
+        support_filter: `(k, prior) -> prior'`, instead of the clamp.
+        support_slices: for each slice the indexes of the slices it sees, instead of the clamp.
+        side_in_context: the heads see (side, *prior) and give all parameters; otherwise they see the prior alone and
+            the leaf gets (head's parameters, side), or the side parameters alone where it sees no slice.
+    """
+
+    def __init__(
+        self,
+        latent_codec: Mapping[str, nn.Module],
+        channel_context: Mapping[str, nn.Module],
+        *,
+        groups: Sequence[int],
+        max_support_slices: int = -1,
+        support_filter: SupportFilter | None = None,
+        support_slices: Sequence[Sequence[int]] | None = None,
+        side_in_context: bool = False,
+    ) -> None:
+        super().__init__()
+        if support_filter is not None and support_slices is not None:
+            raise ValueError("give support_filter or support_slices, not both")
+        self.groups = list(groups)
+        self.channel_context = nn.ModuleDict(channel_context)
+        self.latent_codec = nn.ModuleDict(latent_codec)
+        self.max_support_slices = max_support_slices
+        self.support_filter = support_filter
+        self.support_slices = None if support_slices is None else [list(seen) for seen in support_slices]
+        self.side_in_context = side_in_context
+
+    def __getitem__(self, key: str) -> nn.Module:
+        return self.latent_codec[key]
+
+    def forward(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        """(N, M, H, W), (N, P, H, W) -> `y_hat` and `likelihoods` {y}, both of y's shape."""
+        slices = y.split(self.groups, dim=1)
+        out = self._walk(side_params, lambda k, params: self.latent_codec[f"y{k}"](slices[k], params))
+        likelihoods = torch.cat([slice_out["likelihoods"]["y"] for slice_out in out], dim=1)
+        return {"likelihoods": {"y": likelihoods}, "y_hat": _joined(out)}
+
+    def compress(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        """(N, M, H, W), (N, P, H, W) -> `strings` of all slices in order, `shape` of each slice, `y_hat`.
+
+        Raises:
+            StreamError: a slice is not finite or too large to code; names it.
+        """
+        slices = y.split(self.groups, dim=1)
+        out = self._walk(side_params, lambda k, params: self.latent_codec[f"y{k}"].compress(slices[k], params))
+        return {
+            "strings": [strings for slice_out in out for strings in slice_out["strings"]],
+            "shape": [slice_out["shape"] for slice_out in out],
+            "y_hat": _joined(out),
+        }
+
+    def decompress(self, strings: Strings, shape: Sequence[Sequence[int]], side_params: Tensor) -> dict[str, Any]:
+        """The inverse of `compress`; a slice's shape is (H, W) or (C, H, W), as its leaf gave it."""
+        num_slices = len(self.groups)
+        if len(strings) % num_slices or len(shape) != num_slices:
+            message = f"{len(strings)} strings and {len(shape)} shapes for {num_slices} slices"
+            raise StreamError("E-stream", "y", message)
+        per_slice = len(strings) // num_slices
+
+        def step(k: int, params: Tensor) -> dict[str, Any]:
+            own = strings[per_slice * k : per_slice * (k + 1)]
+            out: dict[str, Any] = self.latent_codec[f"y{k}"].decompress(own, tuple(shape[k]), params)
+            return out
+
+        return {"y_hat": _joined(self._walk(side_params, step))}
+
+    def latent_shape(self, height: int, width: int) -> list[Any]:
+        """The `shape` of a latent of (height, width) positions."""
+        return [self.latent_codec[f"y{k}"].latent_shape(height, width) for k in range(len(self.groups))]
+
+    def _walk(self, side_params: Tensor, step: Step) -> list[dict[str, Any]]:
+        """The one walk over the slices: each step gets the parameters made of what the steps before it decoded."""
+        out: list[dict[str, Any]] = []
+        for k in range(len(self.groups)):
+            params = self._params_of(k, side_params, [slice_out["y_hat"] for slice_out in out])
+            try:
+                out.append(step(k, params))
+            except StreamError as error:
+                raise StreamError(error.code, f"slice {k} of {error.where}", error.message, error.hint) from error
+        return out
+
+    def _params_of(self, k: int, side_params: Tensor, decoded: list[Tensor]) -> Tensor:
+        prior = self._support(k, decoded)
+        if self.side_in_context:
+            return self._head(k, [side_params, *prior])
+        if not prior:
+            return side_params
+        return torch.cat([self._head(k, prior), side_params], dim=1)
+
+    def _head(self, k: int, seen: list[Tensor]) -> Tensor:
+        params: Tensor = self.channel_context[f"y{k}"](torch.cat(seen, dim=1))
+        return params
+
+    def _support(self, k: int, decoded: list[Tensor]) -> list[Tensor]:
+        if self.support_slices is not None:
+            return [decoded[j] for j in self.support_slices[k]]
+        if self.support_filter is not None:
+            return self.support_filter(k, decoded)
+        return decoded if self.max_support_slices < 0 else decoded[: self.max_support_slices]
+
+
+def _joined(out: list[dict[str, Any]]) -> Tensor:
+    return torch.cat([slice_out["y_hat"] for slice_out in out], dim=1)

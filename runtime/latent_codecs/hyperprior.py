@@ -1,0 +1,66 @@
+"""y coded with parameters computed from z."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from compressai.latent_codecs import LatentCodec
+from torch import Tensor, nn
+
+from codecspec.runtime.latent_codecs.symbols import Strings
+
+
+class HyperpriorLatentCodec(LatentCodec):
+    """Codes z, then y with the side parameters that z_hat gives (Balle et al., ICLR 2018, section 3).
+
+               ┌───┐  z  ┌───┐ z_hat ┌───┐
+            ┌─►│h_a├────►│ z ├──────►│h_s├─┐ side parameters
+            │  └───┘     └───┘       └───┘ │
+            │                            ┌─┴─┐
+        y ──┴───────────────────────────►│ y ├──► y_hat
+                                         └───┘
+
+    Args:
+        h_a: hyper-analysis, y -> z.
+        z: codec of z, by itself.
+        h_s: hyper-synthesis, z_hat -> side parameters.
+        y: codec of y, given the side parameters.
+        z_stride: positions of y's side per position of z's.
+    """
+
+    def __init__(self, h_a: nn.Module, z: nn.Module, h_s: nn.Module, y: nn.Module, *, z_stride: int = 4) -> None:
+        super().__init__()
+        self.z_stride = z_stride
+        self.h_a = h_a
+        self.z = z
+        self.h_s = h_s
+        self.y = y
+
+    def forward(self, y: Tensor) -> dict[str, Any]:
+        """(N, M, H, W) -> `y_hat` of the same shape and `likelihoods` {y, z}."""
+        z_out = self.z(self.h_a(y))
+        y_out = self.y(y, self.h_s(z_out["y_hat"]))
+        likelihoods = {"y": y_out["likelihoods"]["y"], "z": z_out["likelihoods"]["y"]}
+        return {"likelihoods": likelihoods, "y_hat": y_out["y_hat"]}
+
+    def compress(self, y: Tensor) -> dict[str, Any]:
+        """(N, M, H, W) -> `strings` (those of y, then z's), `shape` {y, z}, `y_hat`."""
+        z_out = self.z.compress(self.h_a(y))
+        y_out = self.y.compress(y, self.h_s(z_out["y_hat"]))
+        return {
+            "strings": [*y_out["strings"], *z_out["strings"]],
+            "shape": {"y": y_out["shape"], "z": z_out["shape"]},
+            "y_hat": y_out["y_hat"],
+        }
+
+    def decompress(self, strings: Strings, shape: dict[str, Any]) -> dict[str, Any]:
+        """The inverse of `compress` -> `y_hat`."""
+        *y_strings, z_strings = strings
+        z_out = self.z.decompress([z_strings], shape["z"])
+        y_out = self.y.decompress(y_strings, shape["y"], self.h_s(z_out["y_hat"]))
+        return {"y_hat": y_out["y_hat"]}
+
+    def latent_shape(self, height: int, width: int) -> dict[str, Any]:
+        """The `shape` of a y of (height, width) positions."""
+        z_shape = (height // self.z_stride, width // self.z_stride)
+        return {"y": self.y.latent_shape(height, width), "z": z_shape}

@@ -1,0 +1,64 @@
+"""The context head of a slice: its support -> the parameters of its leaf."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+EmitMeanSupport = bool | Literal["pre", "post"]
+
+
+class MeanScaleContextHead(nn.Module):
+    """Two nets, one for the means and one for the scales, each over its half of the side parameters and the earlier
+    slices (Minnen & Singh, ICIP 2020, section 3.1).
+
+                    ┌─ mean half ──► cat(., prior) ─► T_mean ──┬─► mean_cc ──► means
+        cat(side,   │                                          └─► mean support (emitted)
+            prior) ─┤
+                    └─ scale half ─► cat(., prior) ─► T_scale ───► scale_cc ─► scales
+
+    Gives cat(scales, means[, mean support]).
+
+    Args:
+        mean_cc: net for the means.
+        scale_cc: net for the scales.
+        mean_support_transform: T_mean; None for none.
+        scale_support_transform: T_scale; None for none.
+        side_split: channels of the mean half, and as many of the scale half after it; with 0 both nets see all.
+        emit_mean_support: hand on the mean support before (`"pre"`, `True`) or after (`"post"`) T_mean, or not.
+    """
+
+    def __init__(
+        self,
+        mean_cc: nn.Module,
+        scale_cc: nn.Module,
+        mean_support_transform: nn.Module | None = None,
+        scale_support_transform: nn.Module | None = None,
+        *,
+        side_split: int = 0,
+        emit_mean_support: EmitMeanSupport = False,
+    ) -> None:
+        super().__init__()
+        if emit_mean_support not in (False, True, "pre", "post"):
+            raise ValueError(f"emit_mean_support is False, True, 'pre' or 'post', not {emit_mean_support!r}")
+        self.mean_cc = mean_cc
+        self.scale_cc = scale_cc
+        self.mean_support_transform = mean_support_transform
+        self.scale_support_transform = scale_support_transform
+        self.side_split = side_split
+        self.emit_mean_support = "pre" if emit_mean_support is True else emit_mean_support
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, side + prior, H, W) -> (N, 2 * C + mean support, H, W)."""
+        split = self.side_split
+        mean_half, scale_half, prior = x.tensor_split([split, 2 * split], dim=1)
+        mean_in = torch.cat([mean_half, prior], dim=1)
+        scale_in = torch.cat([scale_half, prior], dim=1)
+        mean_support = self.mean_support_transform(mean_in) if self.mean_support_transform else mean_in
+        scale_support = self.scale_support_transform(scale_in) if self.scale_support_transform else scale_in
+        parts = [self.scale_cc(scale_support), self.mean_cc(mean_support)]
+        if self.emit_mean_support:
+            parts.append(mean_in if self.emit_mean_support == "pre" else mean_support)
+        return torch.cat(parts, dim=1)

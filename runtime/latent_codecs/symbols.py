@@ -1,0 +1,28 @@
+"""What a latent must be to be coded as integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from codecspec.schema.errors import StreamError
+
+MAX_SYMBOL = 2**30
+
+Strings = Sequence[Sequence[bytes]]
+"""Strings of a latent: for each of its parts in coding order, one string per image of the batch."""
+
+
+def require_codable(residual: Tensor, where: str) -> None:
+    """Refuse a latent (less its mean) that no integer stands for.
+
+    Raises:
+        StreamError: a value is NaN, infinite or beyond +-2^30; `where` names the latent or slice.
+    """
+    if residual.numel() == 0:
+        return
+    low, high = residual.aminmax()
+    if not (float(low) >= -MAX_SYMBOL and float(high) <= MAX_SYMBOL):
+        message = f"values from {float(low):g} to {float(high):g} cannot be coded; they must be finite, at most 2^30"
+        raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")

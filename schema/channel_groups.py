@@ -1,0 +1,112 @@
+"""Channel groups: y in slices, each coded with what the slices before it became (Minnen & Singh, ICIP 2020)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from codecspec.schema.fields import AS_LIST, MAX_SLICES, Channels, Integer, RealList, SpecModel, Widths
+from codecspec.schema.leaves import Leaves
+from codecspec.schema.support import Support
+
+
+class EqualGroups(SpecModel):
+    """Slices of equal width."""
+
+    equal: Annotated[Integer, Field(ge=1, le=MAX_SLICES)]
+    """How many."""
+
+
+class ProportionalGroups(SpecModel):
+    """Slices of floor(M * p / sum) channels, the remainder to the last; a single number K means K equal slices."""
+
+    proportions: Annotated[RealList, Field(min_length=1, max_length=MAX_SLICES)]
+    """One positive number per slice."""
+
+
+def _groups_form(value: object) -> str | None:
+    if isinstance(value, EqualGroups) or (isinstance(value, dict) and "equal" in value):
+        return "{equal: K}"
+    if isinstance(value, ProportionalGroups) or (isinstance(value, dict) and "proportions" in value):
+        return "{proportions: [...]}"
+    return "[widths]" if isinstance(value, (list, tuple, str)) else None
+
+
+GroupsSpec = Annotated[
+    Annotated[EqualGroups, Tag("{equal: K}")]
+    | Annotated[ProportionalGroups, Tag("{proportions: [...]}")]
+    | Annotated[tuple[Channels, ...], AS_LIST, Field(min_length=1, max_length=MAX_SLICES), Tag("[widths]")],
+    Discriminator(_groups_form),
+]
+"""Widths of the slices: `{equal: K}`, `{proportions: [...]}` or a list of channels."""
+
+
+def group_widths(groups: EqualGroups | ProportionalGroups | tuple[int, ...], channels: int) -> tuple[int, ...]:
+    """The channels of each slice of a latent with `channels` channels.
+
+    Raises:
+        ValueError: they do not divide, sum or come out positive; says which.
+    """
+    if isinstance(groups, ProportionalGroups):
+        return _proportional(groups.proportions, channels)
+    if isinstance(groups, EqualGroups):
+        return _equal(groups.equal, channels)
+    if sum(groups) != channels:
+        raise ValueError(f"the groups sum to {sum(groups)} channels, and y has {channels}")
+    return groups
+
+
+def _equal(count: int, channels: int) -> tuple[int, ...]:
+    if channels % count:
+        raise ValueError(f"{channels} channels do not divide into {count} equal slices")
+    return (channels // count,) * count
+
+
+def _proportional(proportions: tuple[float, ...], channels: int) -> tuple[int, ...]:
+    if min(proportions) <= 0:
+        raise ValueError("proportions are positive")
+    if len(proportions) == 1:
+        count = proportions[0]
+        if count != int(count):
+            raise ValueError(f"a single proportion is a number of equal slices, found {count}")
+        return _equal(int(count), channels)
+    total = sum(proportions)
+    widths = [int(channels * p / total) for p in proportions[:-1]]
+    widths.append(channels - sum(widths))
+    if min(widths) < 1:
+        raise ValueError(f"{channels} channels in these proportions leave a slice empty: {widths}")
+    return tuple(widths)
+
+
+class MeanScaleContextSpec(SpecModel):
+    """Two nets per slice over (side half, earlier slices): one gives the means, one the scales."""
+
+    type: Literal["mean_scale"]
+    widths: Widths
+    """Hidden widths of both nets' 3x3 convolutions. Recoverable: yes, from the weights' shapes."""
+    transform: None = None
+    """A net over each support before its head; null for none. Recoverable: yes, by its keys."""
+    emit_mean_support: Literal["pre", "post", "none"] = "post"
+    """What the head hands to an LRP: the mean support before or after `transform`. Recoverable: no."""
+
+
+def _as_tuple(value: object) -> object:
+    """One leaf for all slices is a list of one."""
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+class ChannelGroupsSpec(SpecModel):
+    """y coded slice by slice, every slice with its context head and its leaf."""
+
+    type: Literal["channel_groups"]
+    groups: GroupsSpec
+    """Widths of the slices. Recoverable: yes, from the heads' shapes."""
+    side_in_context: bool = False
+    """The side parameters go through every context head, y0 included. Recoverable: yes, from the heads' shapes."""
+    support: Support = Support()
+    """Which earlier slices a slice sees."""
+    context: MeanScaleContextSpec
+    """The head that turns a slice's support into its parameters."""
+    leaf: Annotated[Leaves, BeforeValidator(_as_tuple), Field(min_length=1)]
+    """One leaf for all slices, or a list whose entries say how many slices they take."""

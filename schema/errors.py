@@ -1,0 +1,159 @@
+"""What went wrong, where, what is allowed, and what to do: the errors of the whole project.
+
+An error is a `Problem` or several of them: a spec is checked to its end and everything that is wrong with it is said
+at once. The families tell who should look: `SchemaError` the author of a spec, `CheckpointError` and `LayoutError`
+the owner of a file of weights, `BuildError` and `StreamError` the one who runs a codec. The codes are a closed list,
+one section each in docs/errors.md; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+ErrorCode = Literal[
+    # reading a spec
+    "E-no-such-spec",
+    "E-unreadable",
+    "E-encoding",
+    "E-yaml",
+    "E-empty",
+    "E-too-large",
+    "E-too-deep",
+    "E-duplicate-key",
+    "E-extends",
+    # what a spec says
+    "E-unknown-key",
+    "E-unknown-type",
+    "E-missing-key",
+    "E-value",
+    "E-expression",
+    "E-unknown-param",
+    "E-unused-param",
+    "E-version",
+    # what a spec means
+    "E-channels",
+    "E-stride",
+    "E-groups",
+    "E-support",
+    "E-leaf",
+    "E-context",
+    # weights
+    "E-checkpoint",
+    "E-layout",
+    "E-tensors",
+    # building and running
+    "E-contract",
+    "E-input",
+    "E-image",
+    "E-latent",
+    "E-stream",
+    "E-stream-model",
+    # commands
+    "E-usage",
+    "E-output",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Args:
+        code: one of `ErrorCode`.
+        where: `file:line:column` in a spec, a key in a checkpoint, a byte offset or a slice in a stream.
+        message: what was found and what is allowed.
+        hint: what to do; may be empty.
+    """
+
+    code: ErrorCode
+    where: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.code} at {self.where}: {self.message}"
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
+
+
+class SpecError(Exception):
+    """Base of every error that this project raises on purpose.
+
+    `code`, `where`, `message` and `hint` are those of the first problem; `problems` holds all of them.
+    """
+
+    def __init__(self, code: ErrorCode, where: str, message: str, hint: str = "") -> None:
+        super().__init__(code, where, message, hint)
+        self.problems: tuple[Problem, ...] = (Problem(code, where, message, hint),)
+
+    @classmethod
+    def collect(cls, problems: Iterable[Problem]) -> Self:
+        """One error that says all `problems` (at least one), in the order given."""
+        found = tuple(problems)
+        first = found[0]
+        error = cls(first.code, first.where, first.message, first.hint)
+        error.problems = found
+        return error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.problems)
+
+    @property
+    def code(self) -> ErrorCode:
+        return self.problems[0].code
+
+    @property
+    def where(self) -> str:
+        return self.problems[0].where
+
+    @property
+    def message(self) -> str:
+        return self.problems[0].message
+
+    @property
+    def hint(self) -> str:
+        return self.problems[0].hint
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def _rebuild(cls: type[SpecError], problems: tuple[Problem, ...]) -> SpecError:
+    return cls.collect(problems)
+
+
+class SchemaError(SpecError):
+    """A spec cannot be read, or says or means something that is not allowed."""
+
+
+class CheckpointError(SpecError):
+    """A file of weights cannot be read, or its tensors are not those of the model."""
+
+
+class LayoutError(SpecError):
+    """A checkpoint's keys or values do not follow the rules of a layout."""
+
+
+class BuildError(SpecError):
+    """A module differs from its plan, or was called with an input that it cannot take."""
+
+
+class StreamError(SpecError):
+    """A coded image cannot be written or read."""
+
+
+class UsageError(SpecError):
+    """A command was called with arguments that do not go together."""
+
+
+def nearest(word: str, allowed: Sequence[str]) -> str:
+    """`did you mean 'x'?` for the allowed word nearest to `word`, or an empty string."""
+    close = difflib.get_close_matches(word, allowed, n=1)
+    return f"did you mean '{close[0]}'?" if close else ""
+
+
+def listed(allowed: Iterable[str]) -> str:
+    """The allowed words, for a message: `a, b, c`."""
+    return ", ".join(allowed) or "none"

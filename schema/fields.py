@@ -1,0 +1,103 @@
+"""What every node of a spec shares: the base model, and numbers that may be expressions.
+
+Validation runs with a `Scope` as Pydantic's context. It holds the params, notes which of them were used, and collects
+the problems that Pydantic has no good words for (an unknown key, with its own line and the nearest allowed word).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, ValidationInfo
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from codecspec.schema.errors import Problem, listed, nearest
+from codecspec.schema.expressions import ExpressionError, Value, evaluate
+from codecspec.schema.yaml_source import BoundStr, SourceMap
+
+MAX_CHANNELS = 65_536
+MAX_SLICES = 1_024
+
+
+@dataclass(slots=True)
+class Scope:
+    """The params of a spec while it is validated, and what came to light on the way."""
+
+    params: dict[str, Value] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+    def evaluate(self, text: str) -> Value:
+        bindings = text.bindings if isinstance(text, BoundStr) else {}
+        return evaluate(str(text), {**self.params, **bindings}, self.used)
+
+
+class SpecModel(BaseModel):
+    """Base of every node of a spec: immutable, and no key passes unread."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        scope = info.context
+        if not isinstance(data, SourceMap) or not isinstance(scope, Scope):
+            return handler(data)
+        fields = list(cls.model_fields)
+        unknown = [key for key in data if key not in fields]
+        for key in unknown:
+            message = f"unknown key '{key}'; allowed here: {listed(fields)}"
+            scope.problems.append(Problem("E-unknown-key", str(data.key_marks[key]), message, nearest(key, fields)))
+        return handler({key: value for key, value in data.items() if key in fields} if unknown else data)
+
+
+def _expression(value: Any, info: ValidationInfo) -> Any:
+    """A string becomes the value of its expression; anything else stays for the field to judge."""
+    if not isinstance(value, str):
+        return value
+    scope = info.context if isinstance(info.context, Scope) else Scope()
+    try:
+        return scope.evaluate(value)
+    except ExpressionError as error:
+        raise PydanticCustomError(error.code, "{message}", {"message": error.message, "hint": error.hint}) from None
+
+
+def _integer(value: Any, info: ValidationInfo) -> Any:
+    result = _expression(value, info)
+    if isinstance(result, bool) or not isinstance(result, int):
+        shown = "nothing" if result is None else repr(result)[:60]
+        raise PydanticCustomError("E-value", "{message}", {"message": f"an integer is needed, found {shown}", "hint": ""})
+    return result
+
+
+def _number(value: Any, info: ValidationInfo) -> Any:
+    result = _expression(value, info)
+    if isinstance(result, bool) or not isinstance(result, (int, float)):
+        shown = "nothing" if result is None else repr(result)[:60]
+        raise PydanticCustomError("E-value", "{message}", {"message": f"a number is needed, found {shown}", "hint": ""})
+    return float(result)
+
+
+_INTEGER = BeforeValidator(_integer, json_schema_input_type=int | str)
+AS_LIST = BeforeValidator(_expression, json_schema_input_type=list[float | str] | str)
+"""For a list that may be a param."""
+
+Integer = Annotated[int, _INTEGER]
+"""An integer, or an expression."""
+
+Channels = Annotated[int, _INTEGER, Field(ge=1, le=MAX_CHANNELS)]
+"""A number of channels."""
+
+Size = Annotated[int, _INTEGER, Field(ge=1, le=255)]
+"""A kernel, stride, window or factor, in positions."""
+
+Real = Annotated[float, BeforeValidator(_number, json_schema_input_type=float | str), Field(allow_inf_nan=False)]
+"""A real number, or an expression."""
+
+RealList = Annotated[tuple[Real, ...], AS_LIST]
+"""Real numbers; may be a param that is a list."""
+
+Widths = Annotated[tuple[Channels, ...], AS_LIST, Field(max_length=64)]
+"""Channels of the hidden layers of a small network, in order; may be a param that is a list."""

@@ -1,0 +1,66 @@
+"""The latent codecs: how y becomes bits, and what it is predicted from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from codecspec.schema.blocks import Blocks
+from codecspec.schema.channel_groups import ChannelGroupsSpec
+from codecspec.schema.fields import SpecModel
+from codecspec.schema.leaves import GaussianSpec, Quantizer
+
+
+class DualHyperSynthesisSpec(SpecModel):
+    """Two parallel nets over z_hat, concatenated: means first, then scales."""
+
+    type: Literal["dual"]
+    mean: Blocks
+    """h_mean_s: z_hat -> the mean half of the side parameters."""
+    scale: Blocks
+    """h_scale_s: z_hat -> the scale half of the side parameters."""
+
+
+def _synthesis_form(value: object) -> str | None:
+    if isinstance(value, (DualHyperSynthesisSpec, dict)):
+        return "{type: dual, mean: [...], scale: [...]}"
+    return "[blocks]" if isinstance(value, (list, tuple)) else None
+
+
+HyperSynthesisSpec = Annotated[
+    Annotated[DualHyperSynthesisSpec, Tag("{type: dual, mean: [...], scale: [...]}")]
+    | Annotated[Blocks, Tag("[blocks]")],
+    Discriminator(_synthesis_form),
+]
+"""One list of blocks, or two nets side by side."""
+
+
+class EntropyBottleneckSpec(SpecModel):
+    """The factorized, learned density of z (Balle et al., ICLR 2018)."""
+
+    type: Literal["entropy_bottleneck"]
+    quantizer: Quantizer = "noise"
+    """What the decoder's nets see of z in training: noise, or rounded straight-through. Recoverable: no."""
+
+
+YSpec = Annotated[ChannelGroupsSpec | GaussianSpec, Field(discriminator="type")]
+"""How y is coded, given the side parameters."""
+
+
+class HyperpriorSpec(SpecModel):
+    """y coded with parameters computed from z, which is coded first (Balle et al., ICLR 2018)."""
+
+    type: Literal["hyperprior"]
+    h_a: Blocks
+    """The hyper-analysis: y -> z."""
+    h_s: HyperSynthesisSpec
+    """The hyper-synthesis: z_hat -> side parameters of y; one list of blocks, or `type: dual`."""
+    z: EntropyBottleneckSpec
+    """How z is coded."""
+    y: YSpec
+    """How y is coded."""
+
+
+LatentCodecSpec = Annotated[HyperpriorSpec, Field(discriminator="type")]
+"""Any latent codec."""

@@ -1,0 +1,102 @@
+"""YAML -> ModelSpec: read, extend, evaluate, unroll, validate; every problem of a file at once.
+
+    read_yaml -> extends (base first, deep merge) -> params (file, then overrides) -> repeats unrolled -> validated
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from codecspec import specs
+from codecspec.schema.errors import Problem, SchemaError, listed, nearest
+from codecspec.schema.extends import merge_extends
+from codecspec.schema.model import ModelSpec
+from codecspec.schema.params import evaluate_params, unused_params
+from codecspec.schema.problems import problems_of
+from codecspec.schema.repeats import unroll
+from codecspec.schema.source import SpecSource, locate
+from codecspec.schema.yaml_source import SourceMap, parse_yaml, read_yaml
+
+SpecLike = str | os.PathLike[str] | Mapping[str, Any] | ModelSpec
+
+
+def load_spec(spec: SpecLike, **params: Any) -> ModelSpec:
+    """A spec by name, path or content, with some of its params replaced.
+
+    Args:
+        spec: the name of a zoo spec ("wacnn"), the path of a YAML file, a mapping of the same content, or a spec that
+            was loaded before.
+        params: values in place of the spec's own: numbers, lists of numbers, or expressions over the params before.
+
+    Raises:
+        SchemaError: all that is wrong, each with file, line and column.
+    """
+    if isinstance(spec, ModelSpec):
+        return _reloaded(spec, params) if params else spec
+    if isinstance(spec, Mapping):
+        return resolve(merge_extends(locate(spec), Path.cwd(), find_spec), params)
+    path = find_spec(os.fspath(spec))
+    return resolve(merge_extends(read_yaml(path), path.parent, find_spec), params)
+
+
+def parse_spec(text: str | bytes, name: str = "<text>", **params: Any) -> ModelSpec:
+    """A spec out of YAML text; `name` stands for the file in errors. See `load_spec`."""
+    return resolve(merge_extends(parse_yaml(text, name), Path.cwd(), find_spec), params)
+
+
+def find_spec(spec: str, folder: Path | None = None) -> Path:
+    """The file of a spec: a path (relative to `folder`) if it looks like one or is there, else a name in the zoo.
+
+    Raises:
+        SchemaError: there is no such spec; the message lists the zoo.
+    """
+    path = (folder or Path()) / spec
+    if os.sep in spec or spec.endswith((".yaml", ".yml")) or path.exists():
+        if not path.exists():
+            raise SchemaError("E-no-such-spec", f"{spec}:1:1", "no such file")
+        return path
+    names = specs.names()
+    if spec not in names:
+        message = f"no file and no zoo spec of that name; the zoo has: {listed(names)}"
+        raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, nearest(spec, names))
+    return specs.path(spec)
+
+
+def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
+    """The spec that a merged tree says once `params` are in place."""
+    scope = evaluate_params(written, params)
+    tree = unroll(written, scope)
+    tree.pop("params", None)
+    try:
+        spec = ModelSpec.model_validate(tree, context=scope)
+    except ValidationError as error:
+        scope.problems += problems_of(error, tree)
+        raise SchemaError.collect(_in_order(scope.problems)) from None
+    problems = scope.problems or unused_params(written, scope)
+    if problems:
+        raise SchemaError.collect(_in_order(problems))
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in scope.params.items()}
+    spec = spec.model_copy(update={"params": values})
+    spec._source = SpecSource(tree, written)
+    return spec
+
+
+def _reloaded(spec: ModelSpec, params: Mapping[str, Any]) -> ModelSpec:
+    if spec.source.written is None:
+        raise SchemaError("E-unknown-param", spec.name, "this spec was made in Python and has no params to replace")
+    return resolve(spec.source.written, params)
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """By line and column; what has neither (an override) comes first."""
+
+    def place(problem: Problem) -> tuple[int, ...]:
+        numbers = problem.where.rsplit(":", 2)[1:]
+        return tuple(int(number) for number in numbers) if all(map(str.isdigit, numbers)) else ()
+
+    return sorted(problems, key=place)

@@ -1,0 +1,58 @@
+"""A whole spec: the model that a YAML file describes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr
+
+from codecspec.schema.blocks import Blocks
+from codecspec.schema.fields import SpecModel
+from codecspec.schema.latents import LatentCodecSpec
+from codecspec.schema.source import SpecSource
+
+ParamValue = int | float | tuple[int | float, ...]
+
+
+class Reference(SpecModel):
+    """The paper that a model is from."""
+
+    title: str
+    """Its title."""
+    authors: tuple[str, ...] = ()
+    """Family names, in order."""
+    venue: str = ""
+    """Conference or journal and year."""
+    url: str = ""
+    """Where to read it."""
+
+
+class ModelSpec(SpecModel):
+    """A learned image codec: transforms g_a and g_s, and how the latent between them is coded.
+
+    Made by `load_spec`; the fields hold numbers, every expression evaluated and every repeat unrolled.
+    """
+
+    codecspec: Literal[1]
+    """Version of the language."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+    """What the model is called; no part of its hash."""
+    reference: Reference | None = None
+    """The paper; no part of its hash."""
+    params: dict[str, ParamValue] = {}
+    """The numbers that expressions name; no part of its hash, since they are evaluated."""
+    in_channels: Annotated[int, Field(ge=1, le=64)] = 3
+    """Channels of the image."""
+    g_a: Blocks
+    """The analysis transform: image -> y."""
+    g_s: Blocks
+    """The synthesis transform: y_hat -> image."""
+    latent_codec: LatentCodecSpec
+    """How y is coded."""
+
+    _source: SpecSource = PrivateAttr(default_factory=SpecSource)
+
+    @property
+    def source(self) -> SpecSource:
+        """Where the spec was written, for errors that come to light later."""
+        return self._source

@@ -1,0 +1,91 @@
+"""The params of a spec: from its file, then from the caller, evaluated in the order in which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codecspec.schema.errors import Problem, SchemaError, listed, nearest
+from codecspec.schema.expressions import MAX_VALUE, ExpressionError, Value, evaluate
+from codecspec.schema.fields import Scope
+from codecspec.schema.yaml_source import Mark, SourceList, SourceMap
+
+MAX_PARAMS = 64
+MAX_ITEMS = 1_024
+
+
+def evaluate_params(tree: SourceMap, overrides: Mapping[str, Any]) -> Scope:
+    """The scope of a spec: its `params` with `overrides` in their place, expressions evaluated.
+
+    A param may name the params that stand before it, so `groups: [16, 16, M - 32]` follows an override of M.
+    Problems go to the scope.
+
+    Raises:
+        SchemaError: `params` is not a mapping, or an override names no param.
+    """
+    declared = tree.get("params")
+    if declared is None:
+        declared = SourceMap(tree.mark)
+    if not isinstance(declared, SourceMap) or len(declared) > MAX_PARAMS:
+        mark = tree.value_marks["params"]
+        raise SchemaError("E-value", str(mark), f"`params` is a mapping of at most {MAX_PARAMS} names to numbers or lists")
+    _refuse_unknown(declared, overrides)
+    scope = Scope()
+    for name in declared:
+        mark = declared.value_marks[name]
+        value = overrides[name] if name in overrides else declared[name]
+        try:
+            _check_name(name)
+            scope.params[name] = _value(value, scope)
+        except ExpressionError as error:
+            at = f"--set {name}" if name in overrides else str(mark)
+            scope.problems.append(Problem(error.code, at, f"param {name}: {error.message}", error.hint))
+            scope.params[name] = 1
+    return scope
+
+
+def unused_params(tree: SourceMap, scope: Scope) -> list[Problem]:
+    """A problem for each param that no expression names: most likely a typo."""
+    declared = tree.get("params")
+    if not isinstance(declared, SourceMap):
+        return []
+    return [_unused(name, declared.key_marks[name], scope) for name in declared if name not in scope.used]
+
+
+def _unused(name: str, mark: Mark, scope: Scope) -> Problem:
+    others = [other for other in scope.params if other != name]
+    return Problem("E-unused-param", str(mark), f"no expression names the param '{name}'", nearest(name, others))
+
+
+def _refuse_unknown(declared: SourceMap, overrides: Mapping[str, Any]) -> None:
+    known = list(declared)
+    unknown = [name for name in overrides if name not in known]
+    if unknown:
+        raise SchemaError.collect(
+            Problem("E-unknown-param", f"--set {name}", f"no param '{name}'; params: {listed(known)}", nearest(name, known))
+            for name in unknown
+        )
+
+
+def _check_name(name: str) -> None:
+    if not (name.isidentifier() and name.isascii()) or name in ("min", "max", "sum", "len"):
+        raise ExpressionError(f"'{name}' cannot name a param", "letters, digits and _, not the name of a function", "E-value")
+
+
+def _value(value: Any, scope: Scope) -> Value:
+    if isinstance(value, (SourceList, list, tuple)):
+        if len(value) > MAX_ITEMS:
+            raise ExpressionError(f"a list of {len(value)} items; at most {MAX_ITEMS}", code="E-value")
+        return [_number(item, scope) for item in value]
+    if isinstance(value, str):
+        return evaluate(value, scope.params, scope.used)
+    return _number(value, scope)
+
+
+def _number(value: Any, scope: Scope) -> int | float:
+    result = evaluate(value, scope.params, scope.used) if isinstance(value, str) else value
+    if isinstance(result, bool) or not isinstance(result, (int, float)):
+        raise ExpressionError(f"a param is a number or a list of numbers, found {result!r:.60}", code="E-value")
+    if not -MAX_VALUE <= result <= MAX_VALUE:
+        raise ExpressionError(f"{result} is not between -{MAX_VALUE} and {MAX_VALUE}", code="E-value")
+    return result

@@ -1,0 +1,251 @@
+"""YAML text -> a tree that remembers where everything stands.
+
+PyYAML's events are turned into dicts, lists and scalars that carry their line and column. Only plain data comes out:
+no tags, no merge keys, no YAML 1.1 surprises (`no`, `1:30` and `010` are strings). The reader is built for hostile
+files: depth, size and the size *after* aliases are bounded while the events arrive, so nothing is expanded first and
+counted later.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from codecspec.schema.errors import SchemaError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_NODES = 100_000
+
+_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INT = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z")
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a spec, counted from 1; printed as `file:line:column`."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class SourceMap(dict[str, Any]):
+    """A YAML mapping, the mark of its start and the marks of its keys and values."""
+
+    __slots__ = ("key_marks", "mark", "value_marks")
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+        self.key_marks: dict[str, Mark] = {}
+        self.value_marks: dict[str, Mark] = {}
+
+    def put(self, key: str, value: Any, key_mark: Mark, value_mark: Mark) -> None:
+        self[key] = value
+        self.key_marks[key] = key_mark
+        self.value_marks[key] = value_mark
+
+
+class SourceList(list[Any]):
+    """A YAML sequence, the mark of its start and the marks of its items."""
+
+    __slots__ = ("item_marks", "mark")
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+        self.item_marks: list[Mark] = []
+
+    def put(self, value: Any, mark: Mark) -> None:
+        self.append(value)
+        self.item_marks.append(mark)
+
+
+class BoundStr(str):
+    """A string out of a `repeat`, with the values of the indexes around it."""
+
+    __slots__ = ("bindings",)
+    bindings: dict[str, int]
+
+    def __new__(cls, text: str, bindings: dict[str, int]) -> BoundStr:
+        self = super().__new__(cls, text)
+        self.bindings = bindings
+        return self
+
+
+def read_yaml(path: Path, name: str | None = None) -> SourceMap:
+    """The tree of the YAML file at `path`; marks call the file `name` (its path by default).
+
+    Raises:
+        SchemaError: the file cannot be read or is not one YAML mapping of plain data within the bounds above.
+    """
+    label = name or str(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = "it is a directory" if path.is_dir() else (error.strerror or str(error))
+        raise SchemaError("E-unreadable", f"{label}:1:1", f"the spec cannot be read: {reason}") from error
+    return parse_yaml(data, label)
+
+
+def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
+    """The tree of a YAML text; see `read_yaml`."""
+    raw = data.encode() if isinstance(data, str) else data
+    start = Mark(name, 1, 1)
+    if len(raw) > MAX_BYTES:
+        raise SchemaError("E-too-large", str(start), f"a spec has at most {MAX_BYTES} bytes")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        raise SchemaError("E-encoding", f"{name}:{line}:{column}", "a spec is UTF-8 text, and this byte is not") from None
+    try:
+        return _Composer(name).compose(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Mark(name, mark.line + 1, mark.column + 1) if mark else start
+        what = " ".join(str(part) for part in (error.context, error.problem) if part)
+        raise SchemaError("E-yaml", str(where), f"not YAML: {what}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
+        message = f"not YAML: the character {error.character!r} is not allowed"
+        raise SchemaError("E-yaml", f"{name}:{line}:{column}", message) from None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or sequence whose end has not come yet."""
+
+    node: SourceMap | SourceList
+    anchor: str | None
+    nodes_before: int
+    key: str | None = None
+    key_mark: Mark | None = None
+
+
+class _Composer:
+    """Builds the tree from parser events, iteratively, and counts as it goes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.nodes = 0
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.root: Any = None
+        self.has_root = False
+
+    def compose(self, text: str) -> SourceMap:
+        start = Mark(self.name, 1, 1)
+        documents = 0
+        for event in yaml.parse(text, Loader=_PARSER):
+            mark = Mark(self.name, event.start_mark.line + 1, event.start_mark.column + 1)
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise SchemaError("E-yaml", str(mark), "a second document; a spec is one YAML document")
+            elif isinstance(event, yaml.NodeEvent):
+                self._node(event, mark)
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                self._close(mark)
+        if not self.has_root or self.root is None:
+            raise SchemaError("E-empty", str(start), "the spec is empty", "a spec starts with `codecspec: 1`")
+        if not isinstance(self.root, SourceMap):
+            found = "a list" if isinstance(self.root, SourceList) else f"{self.root!r}"
+            raise SchemaError("E-yaml", str(start), f"a spec is a mapping of keys to values, found {found[:60]}")
+        return self.root
+
+    def _node(self, event: yaml.NodeEvent, mark: Mark) -> None:
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise SchemaError("E-yaml", str(mark), f"the tag {tag!r} is not allowed; a spec is plain data")
+        if isinstance(event, yaml.AliasEvent):
+            self._alias(event.anchor, mark)
+        elif isinstance(event, yaml.ScalarEvent):
+            self._count(1, mark)
+            value = _scalar(event, mark)
+            self._add(value, mark)
+            if event.anchor is not None:
+                self.anchors[event.anchor] = (value, 1)
+        else:
+            self._count(1, mark)
+            if len(self.stack) >= MAX_DEPTH:
+                raise SchemaError("E-too-deep", str(mark), f"nested more than {MAX_DEPTH} levels deep")
+            node = SourceMap(mark) if isinstance(event, yaml.MappingStartEvent) else SourceList(mark)
+            self._check_key_place(mark)
+            self.stack.append(_Open(node, event.anchor, self.nodes - 1))
+            if event.anchor is not None:
+                self.anchors.pop(event.anchor, None)
+
+    def _alias(self, anchor: str, mark: Mark) -> None:
+        if any(level.anchor == anchor for level in self.stack):
+            raise SchemaError("E-yaml", str(mark), f"*{anchor} stands inside the node that it names")
+        if anchor not in self.anchors:
+            raise SchemaError("E-yaml", str(mark), f"*{anchor} names no anchor before it")
+        value, size = self.anchors[anchor]
+        self._count(size, mark)
+        self._add(value, mark)
+
+    def _count(self, nodes: int, mark: Mark) -> None:
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            message = f"more than {MAX_NODES} nodes once aliases are followed"
+            raise SchemaError("E-too-large", str(mark), message)
+
+    def _check_key_place(self, mark: Mark) -> None:
+        level = self.stack[-1] if self.stack else None
+        if level and isinstance(level.node, SourceMap) and level.key is None:
+            raise SchemaError("E-yaml", str(mark), "a key must be a word, found a mapping or list")
+
+    def _add(self, value: Any, mark: Mark) -> None:
+        if not self.stack:
+            self.root, self.has_root = value, True
+            return
+        level = self.stack[-1]
+        if isinstance(level.node, SourceList):
+            level.node.put(value, mark)
+        elif level.key is None:
+            if not isinstance(value, str):
+                raise SchemaError("E-yaml", str(mark), f"a key must be a word, found {value!r}")
+            if value in level.node:
+                first = level.node.key_marks[value]
+                message = f"the key '{value}' stands twice; first at line {first.line}"
+                raise SchemaError("E-duplicate-key", str(mark), message)
+            level.key, level.key_mark = value, mark
+        else:
+            level.node.put(level.key, value, level.key_mark or mark, mark)
+            level.key = None
+
+    def _close(self, mark: Mark) -> None:
+        level = self.stack.pop()
+        if level.anchor is not None:
+            self.anchors[level.anchor] = (level.node, self.nodes - level.nodes_before)
+        self._add(level.node, level.node.mark)
+
+
+def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Any:
+    text: str = event.value
+    if event.style not in (None, ""):
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.match(text):
+        if len(text) > 18:
+            raise SchemaError("E-value", str(mark), f"the number {text[:18]}... has more than 18 digits")
+        return int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return text
