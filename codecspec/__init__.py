@@ -1,1 +1,56 @@
-"""codecspec"""
+"""codecspec: a declarative model-graph compiler for learned image codecs.
+
+    import codecspec as cs
+    net = cs.compile_spec("wacnn")            # spec -> codec (a compressai CompressionModel)
+    out = net(x)                              # x_hat, likelihoods
+    bits = net.compress(x)                    # strings, shape; no update() needed
+    net.decompress(**bits)["x_hat"]
+
+    spec = cs.load_spec("wacnn", N=128)       # YAML -> spec, checked
+    plan = cs.lower(spec)                     # spec -> plan: tensors, parameters, MACs; no torch
+    net, report = cs.load_weights("wacnn", "checkpoint.pth.tar")
+    cs.save(net, "wacnn.safetensors")         # weights, coding tables and spec in one file
+    net = cs.load("wacnn.safetensors")
+
+Importing this imports no torch; building and loading do.
+"""
+
+from codecspec.compiler.build import build, compile_spec
+from codecspec.compiler.canonical import spec_hash
+from codecspec.compiler.lower import lower
+from codecspec.compiler.saved_model import dump_spec, load, load_weights, save
+from codecspec.schema import (
+    BuildError,
+    CheckpointError,
+    LayoutError,
+    ModelSpec,
+    Problem,
+    SchemaError,
+    SpecError,
+    StreamError,
+    UsageError,
+    load_spec,
+    parse_spec,
+)
+
+__all__ = [
+    "BuildError",
+    "CheckpointError",
+    "LayoutError",
+    "ModelSpec",
+    "Problem",
+    "SchemaError",
+    "SpecError",
+    "StreamError",
+    "UsageError",
+    "build",
+    "compile_spec",
+    "dump_spec",
+    "load",
+    "load_spec",
+    "load_weights",
+    "lower",
+    "parse_spec",
+    "save",
+    "spec_hash",
+]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codecspec.schema.errors import CheckpointError, listed
+from codecspec.schema.whole_file import whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ def write_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike[str
     """Write tensors under `path`, complete or not at all; tensors that share memory get copies of their own.
 
     Raises:
-        CheckpointError: the file cannot be written.
+        UsageError: the file cannot be written.
     """
     from safetensors.torch import save_file
 
@@ -63,13 +63,8 @@ def write_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike[str
         shared = tensor.numel() > 0 and tensor.data_ptr() in seen
         own[key] = tensor.detach().clone() if shared else tensor.detach().contiguous()
         seen.add(tensor.data_ptr())
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            partial = Path(folder) / path.name
-            save_file(own, partial, dict(metadata))
-            partial.replace(path)
-    except OSError as error:
-        raise CheckpointError("E-output", str(path), f"cannot be written: {error.strerror or error}") from error
+    with whole_file(path) as partial:
+        save_file(own, partial, dict(metadata))
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -94,8 +89,18 @@ def _read_pickled(path: Path) -> Any:
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError,
-            IndexError, AssertionError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        AssertionError,
+    ) as error:
         reason = str(error).strip().splitlines()
         message = f"not a checkpoint that can be read safely: {reason[0] if reason else type(error).__name__}"
         raise CheckpointError("E-checkpoint", str(path), message) from error
@@ -119,6 +124,8 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
     strange = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if strange:
         message = f"these entries are no tensors: {listed(strange[:8])}"
-        raise CheckpointError("E-checkpoint", str(path), message, f"a state dict is looked for under {listed(WRAPPERS)}")
+        raise CheckpointError(
+            "E-checkpoint", str(path), message, f"a state dict is looked for under {listed(WRAPPERS)}"
+        )
     prefixed = all(str(key).startswith("module.") for key in content)
     return {str(key).removeprefix("module.") if prefixed else str(key): value for key, value in content.items()}

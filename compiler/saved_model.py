@@ -37,7 +37,7 @@ def save(codec: Codec, path: str | os.PathLike[str]) -> None:
     """Save a codec, its coding tables and its spec to a safetensors file, complete or not at all.
 
     Raises:
-        CheckpointError: the file cannot be written.
+        UsageError: the file cannot be written.
     """
     codec.prepare_tables()
     metadata = {"format": "pt", SPEC_KEY: dump_spec(codec.spec), HASH_KEY: codec.spec_hash}

@@ -128,8 +128,12 @@ class Codec(CompressionModel):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As `torch.nn.Module.load_state_dict`; coding tables may be of any length, and are taken as they are."""
-        tables = [(f"{path}.{name}", module, name) for path, module in self.named_modules()
-                  if module in entropy_models(self) for name in table_names(module)]
+        tables = [
+            (f"{path}.{name}", module, name)
+            for path, module in self.named_modules()
+            if module in entropy_models(self)
+            for name in table_names(module)
+        ]
         for key, module, name in tables:
             if key in state_dict:
                 setattr(module, name, getattr(module, name).new_empty(state_dict[key].shape))

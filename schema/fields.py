@@ -68,7 +68,9 @@ def _integer(value: Any, info: ValidationInfo) -> Any:
     result = _expression(value, info)
     if isinstance(result, bool) or not isinstance(result, int):
         shown = "nothing" if result is None else repr(result)[:60]
-        raise PydanticCustomError("E-value", "{message}", {"message": f"an integer is needed, found {shown}", "hint": ""})
+        raise PydanticCustomError(
+            "E-value", "{message}", {"message": f"an integer is needed, found {shown}", "hint": ""}
+        )
     return result
 
 

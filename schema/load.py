@@ -1,6 +1,6 @@
 """YAML -> ModelSpec: read, extend, evaluate, unroll, validate; every problem of a file at once.
 
-    read_yaml -> extends (base first, deep merge) -> params (file, then overrides) -> repeats unrolled -> validated
+read_yaml -> extends (base first, deep merge) -> params (file, then overrides) -> repeats unrolled -> validated
 """
 
 from __future__ import annotations

@@ -28,7 +28,9 @@ def evaluate_params(tree: SourceMap, overrides: Mapping[str, Any]) -> Scope:
         declared = SourceMap(tree.mark)
     if not isinstance(declared, SourceMap) or len(declared) > MAX_PARAMS:
         mark = tree.value_marks["params"]
-        raise SchemaError("E-value", str(mark), f"`params` is a mapping of at most {MAX_PARAMS} names to numbers or lists")
+        raise SchemaError(
+            "E-value", str(mark), f"`params` is a mapping of at most {MAX_PARAMS} names to numbers or lists"
+        )
     _refuse_unknown(declared, overrides)
     scope = Scope()
     for name in declared:
@@ -62,14 +64,18 @@ def _refuse_unknown(declared: SourceMap, overrides: Mapping[str, Any]) -> None:
     unknown = [name for name in overrides if name not in known]
     if unknown:
         raise SchemaError.collect(
-            Problem("E-unknown-param", f"--set {name}", f"no param '{name}'; params: {listed(known)}", nearest(name, known))
+            Problem(
+                "E-unknown-param", f"--set {name}", f"no param '{name}'; params: {listed(known)}", nearest(name, known)
+            )
             for name in unknown
         )
 
 
 def _check_name(name: str) -> None:
     if not (name.isidentifier() and name.isascii()) or name in ("min", "max", "sum", "len"):
-        raise ExpressionError(f"'{name}' cannot name a param", "letters, digits and _, not the name of a function", "E-value")
+        raise ExpressionError(
+            f"'{name}' cannot name a param", "letters, digits and _, not the name of a function", "E-value"
+        )
 
 
 def _value(value: Any, scope: Scope) -> Value:

@@ -111,7 +111,9 @@ def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
-        raise SchemaError("E-encoding", f"{name}:{line}:{column}", "a spec is UTF-8 text, and this byte is not") from None
+        raise SchemaError(
+            "E-encoding", f"{name}:{line}:{column}", "a spec is UTF-8 text, and this byte is not"
+        ) from None
     try:
         return _Composer(name).compose(text)
     except yaml.MarkedYAMLError as error:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 class DualHyperSynthesis(nn.Module):
     """z_hat -> (means, scales), concatenated in this order.
 
-                ┌─► h_mean_s ──► means ──┐
-        z_hat ──┤                        ├─► side parameters
-                └─► h_scale_s ─► scales ─┘
+            ┌─► h_mean_s ──► means ──┐
+    z_hat ──┤                        ├─► side parameters
+            └─► h_scale_s ─► scales ─┘
     """
 
     def __init__(self, h_mean_s: nn.Module, h_scale_s: nn.Module) -> None:

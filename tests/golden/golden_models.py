@@ -23,9 +23,7 @@ def image(golden: dict[str, Any]) -> torch.Tensor:
     """The formula image, (1, 3, H, W) float64."""
     height, width = golden["input"]["height"], golden["input"]["width"]
     yy, xx = np.mgrid[0:height, 0:width] / 64
-    planes = [
-        0.5 + 0.3 * np.sin(3 * xx + 1.7 * yy + i) + 0.2 * np.cos(11 * xx * (i + 1) - 7 * yy) for i in range(3)
-    ]
+    planes = [0.5 + 0.3 * np.sin(3 * xx + 1.7 * yy + i) + 0.2 * np.cos(11 * xx * (i + 1) - 7 * yy) for i in range(3)]
     return torch.from_numpy(np.clip(np.stack(planes)[None], 0, 1))
 
 
