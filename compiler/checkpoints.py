@@ -124,8 +124,7 @@ def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
     strange = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if strange:
         message = f"these entries are no tensors: {listed(strange[:8])}"
-        raise CheckpointError(
-            "E-checkpoint", str(path), message, f"a state dict is looked for under {listed(WRAPPERS)}"
-        )
+        hint = f"a state dict is looked for under {listed(WRAPPERS)}"
+        raise CheckpointError("E-checkpoint", str(path), message, hint)
     prefixed = all(str(key).startswith("module.") for key in content)
     return {str(key).removeprefix("module.") if prefixed else str(key): value for key, value in content.items()}

@@ -57,7 +57,8 @@ def load(path: str | os.PathLike[str]) -> Codec:
         raise CheckpointError("E-checkpoint", str(path), message, hint)
     plan = lower(parse_spec(metadata[SPEC_KEY], f"{os.fspath(path)}#spec"))
     if metadata.get(HASH_KEY) != spec_hash(plan.spec):
-        message = f"the spec inside has the hash {spec_hash(plan.spec)[:12]}, and the file says {metadata.get(HASH_KEY)!r:.16}"
+        said = f"{metadata.get(HASH_KEY)!r:.16}"
+        message = f"the spec inside has the hash {spec_hash(plan.spec)[:12]}, and the file says {said}"
         raise CheckpointError("E-checkpoint", str(path), message, "the file was changed after it was written")
     codec, _ = with_weights(plan, read_tensors(path))
     return codec

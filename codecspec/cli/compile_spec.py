@@ -1,0 +1,139 @@
+"""`compile-spec`: check a spec, show what it compiles to, build it and save it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codecspec.cli.run import note, print_json, problems_json, run
+from codecspec.compiler.canonical import canonical_dict, spec_hash
+from codecspec.compiler.lower import lower
+from codecspec.compiler.plan import Plan
+from codecspec.schema.errors import SpecError, UsageError
+from codecspec.schema.load import load_spec
+from codecspec.schema.yaml_source import parse_yaml
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+EXAMPLES = """
+Examples:
+
+  compile-spec wacnn                          check, then show the tree
+
+  compile-spec my.yaml --check                only check
+
+  compile-spec wacnn --set N=128 --json       the plan as JSON
+
+  compile-spec wacnn --weights ckpt.pth.tar -o wacnn.safetensors
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def compile_spec(
+    spec: Annotated[str, typer.Argument(metavar="SPEC|NAME", help="A YAML file, or the name of a zoo spec.")],
+    assignments: Annotated[list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.")] = [],  # noqa: B006
+    check: Annotated[bool, typer.Option("--check", help="Only check: no tree, nothing built.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Show the tree, also beside -o.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    weights: Annotated[Path | None, typer.Option(metavar="CKPT", help="A checkpoint in any known layout.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", metavar="OUT.safetensors", help="Save the codec.")] = None,
+    seed: Annotated[int, typer.Option(help="For the initial weights where there is no checkpoint.")] = 0,
+) -> None:
+    """Check a spec, show the codec that it compiles to, and build and save it."""
+    try:
+        plan = lower(load_spec(spec, **_params(assignments)))
+        report: dict[str, Any] = {"ok": True, **_summary(plan)}
+        if not check and (weights is not None or output is not None):
+            report |= _build(plan, weights, output, seed)
+    except SpecError as error:
+        if not as_json:
+            raise
+        print_json(problems_json(error))
+        raise typer.Exit(2) from error
+    if as_json:
+        print_json(report if check else {**report, **_details(plan)})
+        return
+    if tree or not (check or output):
+        from codecspec.cli.tree import print_tree
+
+        print_tree(plan)
+    else:
+        print(f"{plan.spec.name}: ok, {plan.parameters:,} parameters, hash {spec_hash(plan.spec)[:12]}")
+    for line in report.get("conversion", []):
+        print(f"  {line}")
+    if output is not None and not check:
+        print(f"saved {output} ({output.stat().st_size:,} bytes)")
+
+
+def _params(assignments: list[str]) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not value.strip():
+            raise UsageError("E-usage", f"--set {assignment}", "a param is set as NAME=VALUE, e.g. --set N=128")
+        params[name.strip()] = parse_yaml(f"value: {value}", f"--set {name.strip()}")["value"]
+    return params
+
+
+def _summary(plan: Plan) -> dict[str, Any]:
+    return {
+        "name": plan.spec.name,
+        "hash": spec_hash(plan.spec),
+        "params": dict(plan.spec.params),
+        "parameters": plan.parameters,
+        "tensors": len(plan.manifest()),
+        "stride": plan.stride,
+        "parameters_by_part": {part: int(count) for part, count in plan.parameters_by_part().items()},
+        "macs_per_pixel_by_part": {part: float(macs) for part, macs in plan.macs_by_part().items()},
+    }
+
+
+def _details(plan: Plan) -> dict[str, Any]:
+    return {
+        "spec": canonical_dict(plan.spec),
+        "nodes": [
+            {
+                "path": node.path,
+                "kind": node.kind,
+                "channels": [node.c_in, node.c_out],
+                "scale": [str(node.scale_in), str(node.scale_out)],
+                "parameters": node.parameters,
+                "macs_per_pixel": float(node.total_macs),
+            }
+            for node in plan.walk()
+        ],
+        "manifest": {
+            key: {"shape": list(tensor.shape), "dtype": tensor.dtype, "role": tensor.role}
+            for key, tensor in plan.manifest().items()
+        },
+    }
+
+
+def _build(plan: Plan, weights: Path | None, output: Path | None, seed: int) -> dict[str, Any]:
+    """Build with the weights of a checkpoint or with initial ones; save where asked."""
+    import torch
+
+    from codecspec.compiler.build import build
+    from codecspec.compiler.checkpoints import read_tensors
+    from codecspec.compiler.saved_model import save, with_weights
+
+    report: dict[str, Any] = {}
+    if weights is not None:
+        codec, conversion = with_weights(plan, read_tensors(weights))
+        report["layout"] = conversion.layout
+        report["conversion"] = [f"{weights}: layout {conversion.layout}", *conversion.report]
+    else:
+        note(f"no --weights: the codec gets its initial, untrained weights (seed {seed})")
+        torch.manual_seed(seed)
+        codec = build(plan)
+    if output is not None:
+        save(codec, output)
+        report["saved"] = str(output)
+    return report
+
+
+def main() -> None:
+    """Entry point of `compile-spec`."""
+    run(app)

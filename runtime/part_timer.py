@@ -1,0 +1,67 @@
+"""Where the time of a codec goes, by part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+PARTS = {
+    "g_a": ("g_a",),
+    "hyper": ("latent_codec.h_a", "latent_codec.h_s"),
+    "context": ("latent_codec.y.channel_context", "lrp_transform"),
+    "g_s": ("g_s",),
+}
+"""Part -> the modules it is made of: a path, or the last segment of one."""
+
+
+@contextmanager
+def part_times(codec: nn.Module) -> Iterator[dict[str, float]]:
+    """Seconds spent in each part's networks while the context is open; the rest is under `coding` at its end.
+
+    `coding` is all that is not a network: entropy models, tables, copies, and whatever else ran meanwhile.
+    """
+    seconds = dict.fromkeys(PARTS, 0.0)
+    handles = []
+    for path, module in codec.named_modules():
+        part = _part_of(path)
+        if part is not None:
+            handles += _watch(module, part, seconds)
+    start = time.perf_counter()
+    try:
+        yield seconds
+    finally:
+        total = time.perf_counter() - start
+        for handle in handles:
+            handle.remove()
+        seconds["coding"] = total - sum(seconds.values())
+
+
+def described(seconds: dict[str, float]) -> str:
+    """`g_a 0.310 s, hyper 0.021 s, ..`, without the parts that did not run."""
+    return ", ".join(f"{part} {time:.3f} s" for part, time in seconds.items() if time > 0)
+
+
+def _part_of(path: str) -> str | None:
+    """The part whose outermost module this is."""
+    for part, roots in PARTS.items():
+        for root in roots:
+            inside_heads = root.endswith("channel_context") and path.rpartition(".")[0] == root
+            if inside_heads or path == root or ("." not in root and path.rpartition(".")[2] == root != path):
+                return part
+    return None
+
+
+def _watch(module: nn.Module, part: str, seconds: dict[str, float]) -> list[Any]:
+    started: list[float] = []
+
+    def before(*_: object) -> None:
+        started.append(time.perf_counter())
+
+    def after(*_: object) -> None:
+        seconds[part] += time.perf_counter() - started.pop()
+
+    return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
