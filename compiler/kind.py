@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
 
 from codecspec.compiler.plan import Node, TensorPlan, join
-from codecspec.schema.errors import ErrorCode, Problem, SchemaError
+from codecspec.schema.errors import ErrorCode, Problem
 from codecspec.schema.fields import SpecModel
 from codecspec.schema.source import SpecPath, SpecSource
 

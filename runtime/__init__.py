@@ -1,0 +1,1 @@
+"""What runs: layers, latent codecs, entropy coding, streams and images."""

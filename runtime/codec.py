@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from compressai.latent_codecs import LatentCodec
 from compressai.models import CompressionModel
 from torch import Tensor, nn
 
@@ -41,7 +42,7 @@ class Codec(CompressionModel):
     def __init__(
         self,
         g_a: nn.Module,
-        latent_codec: nn.Module,
+        latent_codec: LatentCodec,
         g_s: nn.Module,
         *,
         spec: ModelSpec,

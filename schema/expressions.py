@@ -104,10 +104,10 @@ class _Evaluator:
         except ZeroDivisionError:
             raise ExpressionError(f"'{self.text}' divides by zero") from None
 
-    def _bounded(self, value: Any) -> Number:
+    def _bounded(self, value: Number) -> Number:
         if not -MAX_VALUE <= value <= MAX_VALUE:
             raise ExpressionError(f"'{self.text}' grows past {MAX_VALUE}")
-        return value  # type: ignore[no-any-return]
+        return value
 
     def _item(self, value: Value, index: Number) -> Value:
         if not isinstance(value, list):
@@ -121,7 +121,7 @@ class _Evaluator:
         wants_list = name in ("len", "sum")
         ok = len(args) == 1 and isinstance(args[0], list) if wants_list else bool(args)
         flat = args[0] if len(args) == 1 and isinstance(args[0], list) else args
-        if not ok or not flat and name != "len" or any(isinstance(item, list) for item in flat):
+        if not ok or (not flat and name != "len") or any(isinstance(item, list) for item in flat):
             needs = "one list" if wants_list else "numbers or one list, not empty"
             raise ExpressionError(f"{name}() in '{self.text}' takes {needs}")
         result = _FUNCTIONS[name](flat)

@@ -41,10 +41,8 @@ def merge_extends(tree: SourceMap, folder: Path, find: FindSpec) -> SourceMap:
             raise SchemaError("E-extends", str(mark), f"'{name}': {error.message}", error.hint) from None
         if path in chain or len(chain) >= MAX_CHAIN:
             names = " -> ".join(link.stem for link in [*chain, path])
-            message = f"the chain {names} " + (
-                "comes back to itself" if path in chain else f"is longer than {MAX_CHAIN}"
-            )
-            raise SchemaError("E-extends", str(mark), message)
+            what = "comes back to itself" if path in chain else f"is longer than {MAX_CHAIN}"
+            raise SchemaError("E-extends", str(mark), f"the chain {names} {what}")
         chain.append(path)
         folder = path.parent
         layers.append(read_yaml(path))

@@ -9,8 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, ValidationInfo
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from codecspec.schema.errors import Problem, listed, nearest
@@ -68,9 +75,8 @@ def _integer(value: Any, info: ValidationInfo) -> Any:
     result = _expression(value, info)
     if isinstance(result, bool) or not isinstance(result, int):
         shown = "nothing" if result is None else repr(result)[:60]
-        raise PydanticCustomError(
-            "E-value", "{message}", {"message": f"an integer is needed, found {shown}", "hint": ""}
-        )
+        message = f"an integer is needed, found {shown}"
+        raise PydanticCustomError("E-value", "{message}", {"message": message, "hint": ""})
     return result
 
 
@@ -78,7 +84,8 @@ def _number(value: Any, info: ValidationInfo) -> Any:
     result = _expression(value, info)
     if isinstance(result, bool) or not isinstance(result, (int, float)):
         shown = "nothing" if result is None else repr(result)[:60]
-        raise PydanticCustomError("E-value", "{message}", {"message": f"a number is needed, found {shown}", "hint": ""})
+        message = f"a number is needed, found {shown}"
+        raise PydanticCustomError("E-value", "{message}", {"message": message, "hint": ""})
     return float(result)
 
 

@@ -39,7 +39,7 @@ class ModelSpec(SpecModel):
     """What the model is called; no part of its hash."""
     reference: Reference | None = None
     """The paper; no part of its hash."""
-    params: dict[str, ParamValue] = {}
+    params: Annotated[dict[str, ParamValue], Field(default_factory=dict)]
     """The numbers that expressions name; no part of its hash, since they are evaluated."""
     in_channels: Annotated[int, Field(ge=1, le=64)] = 3
     """Channels of the image."""

@@ -28,9 +28,8 @@ def evaluate_params(tree: SourceMap, overrides: Mapping[str, Any]) -> Scope:
         declared = SourceMap(tree.mark)
     if not isinstance(declared, SourceMap) or len(declared) > MAX_PARAMS:
         mark = tree.value_marks["params"]
-        raise SchemaError(
-            "E-value", str(mark), f"`params` is a mapping of at most {MAX_PARAMS} names to numbers or lists"
-        )
+        message = f"`params` is a mapping of at most {MAX_PARAMS} names to numbers or lists"
+        raise SchemaError("E-value", str(mark), message)
     _refuse_unknown(declared, overrides)
     scope = Scope()
     for name in declared:
@@ -61,21 +60,19 @@ def _unused(name: str, mark: Mark, scope: Scope) -> Problem:
 
 def _refuse_unknown(declared: SourceMap, overrides: Mapping[str, Any]) -> None:
     known = list(declared)
-    unknown = [name for name in overrides if name not in known]
-    if unknown:
-        raise SchemaError.collect(
-            Problem(
-                "E-unknown-param", f"--set {name}", f"no param '{name}'; params: {listed(known)}", nearest(name, known)
-            )
-            for name in unknown
-        )
+    problems = [
+        Problem("E-unknown-param", f"--set {name}", f"no param '{name}'; params: {listed(known)}", nearest(name, known))
+        for name in overrides
+        if name not in known
+    ]
+    if problems:
+        raise SchemaError.collect(problems)
 
 
 def _check_name(name: str) -> None:
     if not (name.isidentifier() and name.isascii()) or name in ("min", "max", "sum", "len"):
-        raise ExpressionError(
-            f"'{name}' cannot name a param", "letters, digits and _, not the name of a function", "E-value"
-        )
+        hint = "letters, digits and _, not the name of a function"
+        raise ExpressionError(f"'{name}' cannot name a param", hint, "E-value")
 
 
 def _value(value: Any, scope: Scope) -> Value:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codecspec.schema.errors import SchemaError
+from codecspec.schema.errors import ErrorCode, SchemaError
 from codecspec.schema.yaml_source import MAX_DEPTH, MAX_NODES, Mark, SourceList, SourceMap
 
 SpecPath = tuple[str | int, ...]
@@ -78,7 +78,7 @@ class _Locator:
     def value(self, value: Any, path: SpecPath) -> Any:
         self.nodes += 1
         if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
-            code = "E-too-large" if self.nodes > MAX_NODES else "E-too-deep"
+            code: ErrorCode = "E-too-large" if self.nodes > MAX_NODES else "E-too-deep"
             raise SchemaError(code, dotted(path[:8]), f"at most {MAX_NODES} nodes, nested at most {MAX_DEPTH} deep")
         if isinstance(value, Mapping):
             return self.mapping(value, path)

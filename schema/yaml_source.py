@@ -111,16 +111,14 @@ def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
-        raise SchemaError(
-            "E-encoding", f"{name}:{line}:{column}", "a spec is UTF-8 text, and this byte is not"
-        ) from None
+        where = f"{name}:{line}:{column}"
+        raise SchemaError("E-encoding", where, "a spec is UTF-8 text, and this byte is not") from None
     try:
         return _Composer(name).compose(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = Mark(name, mark.line + 1, mark.column + 1) if mark else start
+        at = _place(name, error.problem_mark or error.context_mark)
         what = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise SchemaError("E-yaml", str(where), f"not YAML: {what}") from None
+        raise SchemaError("E-yaml", str(at), f"not YAML: {what}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
@@ -154,7 +152,7 @@ class _Composer:
         start = Mark(self.name, 1, 1)
         documents = 0
         for event in yaml.parse(text, Loader=_PARSER):
-            mark = Mark(self.name, event.start_mark.line + 1, event.start_mark.column + 1)
+            mark = _place(self.name, event.start_mark)
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
@@ -175,7 +173,7 @@ class _Composer:
         if tag is not None:
             raise SchemaError("E-yaml", str(mark), f"the tag {tag!r} is not allowed; a spec is plain data")
         if isinstance(event, yaml.AliasEvent):
-            self._alias(event.anchor, mark)
+            self._alias(str(event.anchor), mark)
         elif isinstance(event, yaml.ScalarEvent):
             self._count(1, mark)
             value = _scalar(event, mark)
@@ -236,6 +234,11 @@ class _Composer:
         if level.anchor is not None:
             self.anchors[level.anchor] = (level.node, self.nodes - level.nodes_before)
         self._add(level.node, level.node.mark)
+
+
+def _place(name: str, mark: yaml.error.Mark | yaml._yaml.Mark | None) -> Mark:
+    """PyYAML's mark, which counts from 0, as ours; the start of the file where it has none."""
+    return Mark(name, mark.line + 1, mark.column + 1) if mark else Mark(name, 1, 1)
 
 
 def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Any:

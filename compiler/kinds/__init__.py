@@ -50,7 +50,7 @@ KINDS: dict[str, Kind[Any]] = {kind.tag(): kind for kind in _ALL}
 
 def kind_of(spec: SpecModel) -> Kind[Any]:
     """The kind of a spec, by its `type`."""
-    tag: str = spec.type  # type: ignore[attr-defined]
+    tag: str = spec.type  # type: ignore[attr-defined]  # every kind's `spec_type` has one; the base has not
     return KINDS[tag]
 
 

@@ -29,9 +29,8 @@ class Deconv(BlockKind[DeconvSpec]):
 
     def problem(self, spec: DeconvSpec, c_in: int) -> str | None:
         if spec.kernel % 2 == 0:
-            return (
-                f"a deconv has an odd kernel, found {spec.kernel}: with an even one no padding gives stride x the size"
-            )
+            why = "with an even one no padding gives stride x the size"
+            return f"a deconv has an odd kernel, found {spec.kernel}: {why}"
         return None
 
     def module(self, spec: DeconvSpec, c_in: int) -> nn.Module:

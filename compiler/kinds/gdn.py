@@ -37,4 +37,5 @@ class GDN(BlockKind[GDNSpec]):
 
         # Its constructor computes with tensors that land on the CPU, so it cannot run under the meta device.
         with torch.device("cpu"):
-            return CompressAIGDN(c_in, inverse=spec.inverse)
+            module: nn.Module = CompressAIGDN(c_in, inverse=spec.inverse)
+        return module

@@ -22,9 +22,8 @@ class Hyperprior(NodeKind[HyperpriorSpec]):
     def lower(self, spec: HyperpriorSpec, place: Place, lowering: Lowering) -> Node:
         h_a = lower_blocks(spec.h_a, place.at("h_a", "h_a"), lowering)
         if (place.scale / h_a.scale_out).denominator != 1:
-            message = (
-                f"z stands at {h_a.scale_out} of the image's side, and y at {place.scale}: no whole stride between"
-            )
+            sides = f"z stands at {h_a.scale_out} of the image's side, and y at {place.scale}"
+            message = f"{sides}: no whole stride between"
             lowering.problem("E-stride", (*place.spec_path, "h_a"), message)
         z = lowering.lower(spec.z, place.at("z", "z").after(h_a))
         h_s = _lower_synthesis(spec, place.after(h_a), lowering)

@@ -1,0 +1,1 @@
+"""How latents become bits: one module per latent codec of the language."""

@@ -35,7 +35,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
 
     def __init__(
         self,
-        latent_codec: Mapping[str, nn.Module],
+        latent_codec: Mapping[str, LatentCodec],
         channel_context: Mapping[str, nn.Module],
         *,
         groups: Sequence[int],
@@ -60,8 +60,8 @@ class ChannelGroupsLatentCodec(LatentCodec):
 
     def forward(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
         """(N, M, H, W), (N, P, H, W) -> `y_hat` and `likelihoods` {y}, both of y's shape."""
-        slices = y.split(self.groups, dim=1)
-        out = self._walk(side_params, lambda k, params: self.latent_codec[f"y{k}"](slices[k], params))
+        slices = torch.split(y, self.groups, dim=1)
+        out = self._walk(side_params, lambda k, params: self._leaf(k)(slices[k], params))
         likelihoods = torch.cat([slice_out["likelihoods"]["y"] for slice_out in out], dim=1)
         return {"likelihoods": {"y": likelihoods}, "y_hat": _joined(out)}
 
@@ -71,8 +71,8 @@ class ChannelGroupsLatentCodec(LatentCodec):
         Raises:
             StreamError: a slice is not finite or too large to code; names it.
         """
-        slices = y.split(self.groups, dim=1)
-        out = self._walk(side_params, lambda k, params: self.latent_codec[f"y{k}"].compress(slices[k], params))
+        slices = torch.split(y, self.groups, dim=1)
+        out = self._walk(side_params, lambda k, params: self._leaf(k).compress(slices[k], params))
         return {
             "strings": [strings for slice_out in out for strings in slice_out["strings"]],
             "shape": [slice_out["shape"] for slice_out in out],
@@ -89,14 +89,17 @@ class ChannelGroupsLatentCodec(LatentCodec):
 
         def step(k: int, params: Tensor) -> dict[str, Any]:
             own = strings[per_slice * k : per_slice * (k + 1)]
-            out: dict[str, Any] = self.latent_codec[f"y{k}"].decompress(own, tuple(shape[k]), params)
+            out: dict[str, Any] = self._leaf(k).decompress(own, tuple(shape[k]), params)
             return out
 
         return {"y_hat": _joined(self._walk(side_params, step))}
 
     def latent_shape(self, height: int, width: int) -> list[Any]:
         """The `shape` of a latent of (height, width) positions."""
-        return [self.latent_codec[f"y{k}"].latent_shape(height, width) for k in range(len(self.groups))]
+        return [self._leaf(k).latent_shape(height, width) for k in range(len(self.groups))]
+
+    def _leaf(self, k: int) -> LatentCodec:
+        return self.latent_codec[f"y{k}"]
 
     def _walk(self, side_params: Tensor, step: Step) -> list[dict[str, Any]]:
         """The one walk over the slices: each step gets the parameters made of what the steps before it decoded."""

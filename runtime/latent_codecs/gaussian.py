@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from codecspec.runtime.latent_codecs.gaussian_leaf import GaussianLeaf
@@ -23,7 +24,7 @@ class GaussianLatentCodec(GaussianLeaf):
 
     def parameters_of(self, ctx_params: Tensor, channels: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """The chunks of `channels` channels each; there is no support."""
-        named = dict(zip(self.chunks, ctx_params.split(channels, dim=1), strict=True))
+        named = dict(zip(self.chunks, torch.split(ctx_params, channels, dim=1), strict=True))
         return named["scales"], named.get("means"), None
 
     def refine(self, y_hat: Tensor, support: Tensor | None) -> Tensor:

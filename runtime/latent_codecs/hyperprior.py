@@ -28,7 +28,7 @@ class HyperpriorLatentCodec(LatentCodec):
         z_stride: positions of y's side per position of z's.
     """
 
-    def __init__(self, h_a: nn.Module, z: nn.Module, h_s: nn.Module, y: nn.Module, *, z_stride: int = 4) -> None:
+    def __init__(self, h_a: nn.Module, z: LatentCodec, h_s: nn.Module, y: LatentCodec, *, z_stride: int = 4) -> None:
         super().__init__()
         self.z_stride = z_stride
         self.h_a = h_a

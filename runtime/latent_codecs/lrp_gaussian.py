@@ -36,7 +36,7 @@ class LRPGaussianLatentCodec(GaussianLeaf):
 
     def parameters_of(self, ctx_params: Tensor, channels: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """(scales, means, mean support)."""
-        scales, means, support = ctx_params.split([channels, channels, self.mean_support_trail_channels], dim=1)
+        scales, means, support = torch.split(ctx_params, [channels, channels, self.mean_support_trail_channels], dim=1)
         return scales, means, support
 
     def refine(self, y_hat: Tensor, support: Tensor | None) -> Tensor:

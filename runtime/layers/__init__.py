@@ -1,0 +1,1 @@
+"""The layers of transforms that torch and CompressAI do not have."""

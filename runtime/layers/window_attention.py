@@ -6,7 +6,7 @@ Shapes: N images, C channels, H x W positions, w the window's side, h heads, d =
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 MASKED = -100.0

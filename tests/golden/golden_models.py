@@ -31,10 +31,7 @@ def state_dict(golden: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The authors' checkpoint: every key of their layout, float32 as a file holds it."""
     state: dict[str, torch.Tensor] = {}
     for key, (dtype, shape) in golden["state_dict"].items():
-        if key in golden["buffers"]:
-            values = _buffer(golden, key, dtype)
-        else:
-            values = _parameter(golden, key, shape)
+        values = _buffer(golden, key, dtype) if key in golden["buffers"] else _parameter(golden, key, shape)
         state[key] = torch.from_numpy(np.ascontiguousarray(values, dtype=dtype).reshape(shape))
     return state
 
