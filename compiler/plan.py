@@ -36,6 +36,7 @@ class TensorPlan:
 
     @property
     def numel(self) -> int:
+        """How many numbers it holds."""
         return math.prod(self.shape)
 
 
@@ -104,9 +105,11 @@ class Plan:
     roots: tuple[Node, ...]
 
     def root(self, name: str) -> Node:
+        """g_a, g_s or latent_codec."""
         return next(node for node in self.roots if node.path == name)
 
     def walk(self) -> Iterator[Node]:
+        """Every node, parents first, in module order."""
         for root in self.roots:
             yield from root.walk()
 

@@ -102,18 +102,22 @@ class SpecError(Exception):
 
     @property
     def code(self) -> ErrorCode:
+        """One of the closed list; see docs/errors.md."""
         return self.problems[0].code
 
     @property
     def where(self) -> str:
+        """`file:line:column` in a spec, a key in a checkpoint, a byte offset or a slice in a stream."""
         return self.problems[0].where
 
     @property
     def message(self) -> str:
+        """What was found and what is allowed."""
         return self.problems[0].message
 
     @property
     def hint(self) -> str:
+        """What to do; may be empty."""
         return self.problems[0].hint
 
     def __str__(self) -> str:

@@ -37,6 +37,7 @@ class Scope:
     problems: list[Problem] = field(default_factory=list)
 
     def evaluate(self, text: str) -> Value:
+        """The value of an expression over the params and the indexes of the repeats around it."""
         bindings = text.bindings if isinstance(text, BoundStr) else {}
         return evaluate(str(text), {**self.params, **bindings}, self.used)
 

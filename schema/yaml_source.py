@@ -51,6 +51,7 @@ class SourceMap(dict[str, Any]):
         self.value_marks: dict[str, Mark] = {}
 
     def put(self, key: str, value: Any, key_mark: Mark, value_mark: Mark) -> None:
+        """Set a key's value, and where both stand."""
         self[key] = value
         self.key_marks[key] = key_mark
         self.value_marks[key] = value_mark
@@ -67,6 +68,7 @@ class SourceList(list[Any]):
         self.item_marks: list[Mark] = []
 
     def put(self, value: Any, mark: Mark) -> None:
+        """Append an item, and where it stands."""
         self.append(value)
         self.item_marks.append(mark)
 
