@@ -45,7 +45,7 @@ types: $(STAMP) ## check types, strictly
 
 wheel: $(STAMP) ## build the wheel, into dist/
 	@rm -rf build/lib build/bdist.* dist
-	$(BIN)/python -m build --wheel --outdir dist .
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean: ## remove what was built and cached; .venv stays
 	rm -rf build dist ./*.egg-info demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
