@@ -147,14 +147,15 @@ class BlockKind(NodeKind[S]):
     def module(self, spec: S, c_in: int) -> nn.Module:
         """The module."""
 
-    def problem(self, spec: S, c_in: int) -> str | None:
-        """What is wrong with this block on `c_in` channels, or None."""
+    def problem(self, spec: S, c_in: int) -> tuple[str, str] | None:
+        """The field that is wrong with this block on `c_in` channels and what is wrong with it, or None."""
         return None
 
     def lower(self, spec: S, place: Place, lowering: Lowering) -> Node:
-        message = self.problem(spec, place.channels)
-        if message:
-            lowering.problem("E-channels", place.spec_path, message)
+        problem = self.problem(spec, place.channels)
+        if problem:
+            name, message = problem
+            lowering.problem("E-channels", (*place.spec_path, name), message)
         flow = self.flow(spec, place.channels)
         return Node(
             path=place.path,

@@ -8,7 +8,7 @@ from codecspec.compiler.canonical import canonical
 from codecspec.compiler.kind import Lowering, Place
 from codecspec.compiler.kinds.sequence import lower_blocks
 from codecspec.compiler.plan import Node, Plan
-from codecspec.schema.errors import SchemaError
+from codecspec.schema.errors import SchemaError, in_order
 from codecspec.schema.model import ModelSpec
 
 IMAGE = Fraction(1)
@@ -24,13 +24,13 @@ def lower(spec: ModelSpec) -> Plan:
     lowering = Lowering(spec.source)
     g_a = lower_blocks(spec.g_a, Place("g_a", ("g_a",), spec.in_channels, IMAGE), lowering)
     if g_a.scale_out.numerator != 1:
-        lowering.problem("E-stride", ("g_a",), f"y would stand at {g_a.scale_out} of the image's side")
+        lowering.problem("E-stride", ("g_a",), f"y would stand at {g_a.scale_out} of the image's side: no whole stride")
     place = Place("latent_codec", ("latent_codec",), g_a.c_out, g_a.scale_out)
     latent_codec = lowering.lower(spec.latent_codec, place)
     g_s = lower_blocks(spec.g_s, Place("g_s", ("g_s",), g_a.c_out, g_a.scale_out), lowering)
     _check_image(spec, g_a, g_s, lowering)
     if lowering.problems:
-        raise SchemaError.collect(lowering.problems)
+        raise SchemaError.collect(in_order(lowering.problems))
     return Plan(canonical(spec, g_a.c_out), (g_a, g_s, latent_codec))
 
 
@@ -39,7 +39,7 @@ def _check_image(spec: ModelSpec, g_a: Node, g_s: Node, lowering: Lowering) -> N
     last = ("g_s", len(spec.g_s) - 1)
     if g_s.c_out != spec.in_channels:
         message = f"g_s gives {g_s.c_out} channels, and the image that g_a takes has {spec.in_channels}"
-        lowering.problem("E-channels", last, message)
+        lowering.problem("E-channels", (*last, "out"), message)
     if g_s.scale_out != IMAGE:
         down, up = 1 / g_a.scale_out, g_s.scale_out / g_a.scale_out
         lowering.problem("E-stride", last, f"g_a divides the image's side by {down}, and g_s multiplies it by {up}")

@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import yaml
-
 from codecspec.compiler.build import build
 from codecspec.compiler.canonical import canonical_dict, spec_hash
 from codecspec.compiler.checkpoints import HASH_KEY, SPEC_KEY, read_metadata, read_tensors, write_safetensors
@@ -17,6 +15,7 @@ from codecspec.compiler.plan import Plan
 from codecspec.schema.errors import CheckpointError
 from codecspec.schema.load import SpecLike, load_spec, parse_spec
 from codecspec.schema.model import ModelSpec
+from codecspec.schema.yaml_source import write_yaml
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +29,7 @@ def dump_spec(spec: ModelSpec) -> str:
     named = {"name": spec.name, "reference": spec.reference.model_dump(mode="json") if spec.reference else None}
     content = canonical_dict(spec)
     ordered = {"codecspec": content.pop("codecspec"), **{k: v for k, v in named.items() if v}, **content}
-    return yaml.safe_dump(ordered, sort_keys=False, default_flow_style=None, width=120)
+    return write_yaml(ordered)
 
 
 def save(codec: Codec, path: str | os.PathLike[str]) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
-from codecspec.schema.fields import Channels, Integer, Real, Size, SpecModel
+from codecspec.schema.expressions import ExpressionError, check_name
+from codecspec.schema.fields import Channels, Flag, Integer, Kernel, Real, Size, SpecModel
 
 
 class ConvSpec(SpecModel):
@@ -19,7 +21,7 @@ class ConvSpec(SpecModel):
     type: Literal["conv"]
     out: Channels
     """Output channels. Recoverable: yes, from the weight's shape."""
-    kernel: Size = 3
+    kernel: Kernel = 3
     """Kernel size in positions. Recoverable: yes, from the weight's shape."""
     stride: Size = 1
     """Output positions are this far apart. Recoverable: no."""
@@ -31,7 +33,7 @@ class DeconvSpec(SpecModel):
     type: Literal["deconv"]
     out: Channels
     """Output channels. Recoverable: yes, from the weight's shape."""
-    kernel: Size = 3
+    kernel: Kernel = 3
     """Kernel size in positions. Recoverable: yes, from the weight's shape."""
     stride: Size = 1
     """Upsampling factor. Recoverable: no."""
@@ -43,7 +45,7 @@ class SubpelSpec(SpecModel):
     type: Literal["subpel"]
     out: Channels
     """Output channels, after the shuffle. Recoverable: together with `factor` only."""
-    kernel: Size = 3
+    kernel: Kernel = 3
     """Kernel size in positions. Recoverable: yes, from the weight's shape."""
     factor: Size = 2
     """Upsampling factor. Recoverable: together with `out` only."""
@@ -53,7 +55,7 @@ class GDNSpec(SpecModel):
     """Generalized divisive normalization (Balle, Laparra, Simoncelli, 2016)."""
 
     type: Literal["gdn"]
-    inverse: bool = False
+    inverse: Flag = False
     """Multiply by the norm instead of dividing by it. Recoverable: no."""
 
 
@@ -124,12 +126,20 @@ Blocks = Annotated[tuple[BlockSpec, ...], Field(min_length=1)]
 SequenceSpec.model_rebuild()
 
 
+def _spellable(index: str) -> str:
+    try:
+        check_name(index)
+    except ExpressionError as error:
+        raise PydanticCustomError(error.code, "{message}", {"message": error.message, "hint": error.hint}) from None
+    return index
+
+
 class Repeat(SpecModel):
     """`{repeat: {count: 2, index: i, blocks: [...]}}` in a list of blocks: the blocks, count times."""
 
     count: Annotated[Integer, Field(ge=0, le=1024)]
     """How often."""
-    index: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z_0-9]*$", max_length=32)] | None = None
+    index: Annotated[str, AfterValidator(_spellable), Field(max_length=32)] | None = None
     """A name for the count 0, 1, .. in expressions inside."""
     blocks: list[object]
     """What is repeated."""

@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from codecspec.schema.fields import AS_LIST, MAX_SLICES, Channels, Integer, RealList, SpecModel, Widths
+from codecspec.schema.expressions import MAX_VALUE
+from codecspec.schema.fields import AS_LIST, MAX_SLICES, WRONG_FORM, Channels, Flag, Integer, Real, SpecModel, Widths
 from codecspec.schema.leaves import Leaves
 from codecspec.schema.support import Support
+
+Proportion = Annotated[Real, Field(gt=0, le=MAX_VALUE)]
 
 
 class EqualGroups(SpecModel):
@@ -21,7 +24,7 @@ class EqualGroups(SpecModel):
 class ProportionalGroups(SpecModel):
     """Slices of floor(M * p / sum) channels, the remainder to the last; a single number K means K equal slices."""
 
-    proportions: Annotated[RealList, Field(min_length=1, max_length=MAX_SLICES)]
+    proportions: Annotated[tuple[Proportion, ...], AS_LIST, Field(min_length=1, max_length=MAX_SLICES)]
     """One positive number per slice."""
 
 
@@ -37,7 +40,12 @@ GroupsSpec = Annotated[
     Annotated[EqualGroups, Tag("{equal: K}")]
     | Annotated[ProportionalGroups, Tag("{proportions: [...]}")]
     | Annotated[tuple[Channels, ...], AS_LIST, Field(min_length=1, max_length=MAX_SLICES), Tag("[widths]")],
-    Discriminator(_groups_form),
+    Discriminator(
+        _groups_form,
+        custom_error_type=WRONG_FORM,
+        custom_error_message="{allowed}",
+        custom_error_context={"allowed": "{equal: K}, {proportions: [...]} or a list of widths"},
+    ),
 ]
 """Widths of the slices: `{equal: K}`, `{proportions: [...]}` or a list of channels."""
 
@@ -64,12 +72,10 @@ def _equal(count: int, channels: int) -> tuple[int, ...]:
 
 
 def _proportional(proportions: tuple[float, ...], channels: int) -> tuple[int, ...]:
-    if min(proportions) <= 0:
-        raise ValueError("proportions are positive")
     if len(proportions) == 1:
         count = proportions[0]
-        if count != int(count):
-            raise ValueError(f"a single proportion is a number of equal slices, found {count}")
+        if count != int(count) or count > MAX_SLICES:
+            raise ValueError(f"a single proportion is a number of equal slices, 1 to {MAX_SLICES}; found {count:g}")
         return _equal(int(count), channels)
     total = sum(proportions)
     widths = [int(channels * p / total) for p in proportions[:-1]]
@@ -102,11 +108,11 @@ class ChannelGroupsSpec(SpecModel):
     type: Literal["channel_groups"]
     groups: GroupsSpec
     """Widths of the slices. Recoverable: yes, from the heads' shapes."""
-    side_in_context: bool = False
+    side_in_context: Flag = False
     """The side parameters go through every context head, y0 included. Recoverable: yes, from the heads' shapes."""
     support: Support = Support()
     """Which earlier slices a slice sees."""
-    context: MeanScaleContextSpec
+    context: Annotated[MeanScaleContextSpec, Field(discriminator="type")]
     """The head that turns a slice's support into its parameters."""
     leaf: Annotated[Leaves, BeforeValidator(_as_tuple), Field(min_length=1)]
     """One leaf for all slices, or a list whose entries say how many slices they take."""

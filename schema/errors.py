@@ -57,6 +57,10 @@ ErrorCode = Literal[
 ]
 
 
+MAX_PROBLEMS = 100
+"""An error says at most so many problems one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong.
@@ -132,8 +136,11 @@ class SchemaError(SpecError):
     """A spec cannot be read, or says or means something that is not allowed."""
 
 
-class CheckpointError(SpecError):
-    """A file of weights cannot be read, or its tensors are not those of the model."""
+class CheckpointError(SpecError, RuntimeError):
+    """A file of weights cannot be read, or its tensors are not those of the model.
+
+    Also a RuntimeError, which is what torch's users catch around `load_state_dict`.
+    """
 
 
 class LayoutError(SpecError):
@@ -152,10 +159,47 @@ class UsageError(SpecError):
     """A command was called with arguments that do not go together."""
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, by file, line and column; what has none (an override) first. No more than anyone reads."""
+    found = sorted(dict.fromkeys(problems), key=_place)
+    if len(found) <= MAX_PROBLEMS:
+        return found
+    rest = f"{len(found) - MAX_PROBLEMS} more problems from here on; mend those before, and look again"
+    return [*found[:MAX_PROBLEMS], Problem("E-too-large", found[MAX_PROBLEMS].where, rest)]
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    file, *numbers = problem.where.rsplit(":", 2)
+    if len(numbers) < 2 or not all(number.isdecimal() for number in numbers):
+        return "", 0, 0
+    return file, int(numbers[0]), int(numbers[1])
+
+
 def nearest(word: str, allowed: Sequence[str]) -> str:
     """`did you mean 'x'?` for the allowed word nearest to `word`, or an empty string."""
-    close = difflib.get_close_matches(word, allowed, n=1)
+    close = difflib.get_close_matches(word, allowed, n=1) if len(word) <= MAX_SHOWN else []
     return f"did you mean '{close[0]}'?" if close else ""
+
+
+MAX_SHOWN = 60
+
+
+def shown(value: object) -> str:
+    """What was found, for a message: short, and without control characters."""
+    if isinstance(value, dict):
+        keys = [str(key) for key in value]
+        return f"a mapping ({listed(_cut(key) for key in keys[:4])}{', ..' if len(keys) > 4 else ''})"
+    if isinstance(value, (list, tuple)):
+        if len(value) > 4 or any(isinstance(item, (dict, list, tuple)) for item in value):
+            return f"a list of {len(value)}"
+        return f"[{', '.join(shown(item) for item in value)}]"
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    return _cut(repr(value[: 2 * MAX_SHOWN] if isinstance(value, str) else value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def listed(allowed: Iterable[str]) -> str:

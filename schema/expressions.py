@@ -7,11 +7,14 @@ the text, the depth and every value on the way are bounded, so an expression cos
 from __future__ import annotations
 
 import ast
+import keyword
 import operator
+import warnings
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from codecspec.schema.errors import ErrorCode, listed, nearest
+from codecspec.schema.errors import ErrorCode, listed, nearest, shown
 
 MAX_LENGTH = 200
 MAX_VALUE = 2**31
@@ -28,6 +31,17 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "sum": sum, "len": len}
 _ALLOWED = "names of params, integers, + - * // %, [index], min, max, sum, len, parentheses"
+
+
+def check_name(name: str) -> None:
+    """A name of a param or an index is one that expressions can spell.
+
+    Raises:
+        ExpressionError: it is not.
+    """
+    if not (name.isidentifier() and name.isascii()) or name in _FUNCTIONS or keyword.iskeyword(name):
+        hint = "letters, digits and _, neither the name of a function nor a word of Python"
+        raise ExpressionError(f"{shown(name)} cannot be a name in expressions", hint, "E-value")
 
 
 class ExpressionError(ValueError):
@@ -55,10 +69,18 @@ def evaluate(text: str, names: Mapping[str, Value], used: set[str] | None = None
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, found {len(text)}")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        return _Evaluator(text, names, used if used is not None else set()).visit(_parse(text.strip()).body)
+    except ExpressionError:
+        raise
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ExpressionError(f"'{text}' is not an expression", f"allowed: {_ALLOWED}") from None
-    return _Evaluator(text, names, used if used is not None else set()).visit(tree.body)
+        raise ExpressionError(f"{shown(text)} is not an expression", f"allowed: {_ALLOWED}") from None
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> ast.Expression:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python warns of `1if`, which is refused here anyway
+        return ast.parse(text, mode="eval")
 
 
 class _Evaluator:
@@ -81,39 +103,42 @@ class _Evaluator:
                 return self._item(self.visit(value), self._number(index))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
                 return self._call(name, [self.visit(arg) for arg in args])
-        part = ast.get_source_segment(self.text.strip(), node) or self.text
-        raise ExpressionError(f"'{part}' is not allowed in an expression", f"allowed: {_ALLOWED}")
+        part = ast.unparse(node)
+        raise ExpressionError(f"{shown(part)} is not allowed in an expression", f"allowed: {_ALLOWED}")
 
     def _name(self, name: str) -> Value:
         if name not in self.names:
             known = sorted(self.names)
-            hint = nearest(name, known) or f"params: {listed(known)}"
-            raise ExpressionError(f"'{name}' in '{self.text}' names no param", hint, "E-unknown-param")
+            where = "" if name == self.text else f" in {shown(self.text)}"
+            message = f"'{name}'{where} names no param; params: {listed(known)}"
+            raise ExpressionError(message, nearest(name, known), "E-unknown-param")
         self.used.add(name)
         return self.names[name]
 
     def _number(self, node: ast.expr) -> Number:
         value = self.visit(node)
         if isinstance(value, list):
-            raise ExpressionError(f"a list stands where '{self.text}' needs a number", "index it, as in depths[0]")
+            message = f"a list stands where {shown(self.text)} needs a number"
+            raise ExpressionError(message, "take an item of it, as in depths[0]")
         return value
 
     def _binary(self, function: Callable[[Any, Any], Any], left: Number, right: Number) -> Number:
         try:
             return self._bounded(function(left, right))
         except ZeroDivisionError:
-            raise ExpressionError(f"'{self.text}' divides by zero") from None
+            raise ExpressionError(f"{shown(self.text)} divides by zero") from None
 
     def _bounded(self, value: Number) -> Number:
         if not -MAX_VALUE <= value <= MAX_VALUE:
-            raise ExpressionError(f"'{self.text}' grows past {MAX_VALUE}")
+            raise ExpressionError(f"{shown(self.text)} grows past {MAX_VALUE}, the largest number in an expression")
         return value
 
     def _item(self, value: Value, index: Number) -> Value:
         if not isinstance(value, list):
-            raise ExpressionError(f"'{self.text}' indexes a number; only lists have items")
+            raise ExpressionError(f"{shown(self.text)} takes an item of a number; only lists have items")
         if not isinstance(index, int) or not -len(value) <= index < len(value):
-            raise ExpressionError(f"'{self.text}' takes item {index} of a list of {len(value)}")
+            message = f"{shown(self.text)} takes item {index} of a list of {len(value)}"
+            raise ExpressionError(message, "items are counted from 0, or from -1 backwards")
         item: Value = value[index]
         return item
 
@@ -121,8 +146,8 @@ class _Evaluator:
         wants_list = name in ("len", "sum")
         ok = len(args) == 1 and isinstance(args[0], list) if wants_list else bool(args)
         flat = args[0] if len(args) == 1 and isinstance(args[0], list) else args
-        if not ok or (not flat and name != "len") or any(isinstance(item, list) for item in flat):
+        if not ok or (not flat and not wants_list) or any(isinstance(item, list) for item in flat):
             needs = "one list" if wants_list else "numbers or one list, not empty"
-            raise ExpressionError(f"{name}() in '{self.text}' takes {needs}")
+            raise ExpressionError(f"{name}() in {shown(self.text)} takes {needs}")
         result = _FUNCTIONS[name](flat)
         return self._bounded(result)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,12 +21,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from codecspec.schema.errors import Problem, listed, nearest
+from codecspec.schema.errors import Problem, listed, nearest, shown
 from codecspec.schema.expressions import ExpressionError, Value, evaluate
 from codecspec.schema.yaml_source import BoundStr, SourceMap
 
 MAX_CHANNELS = 65_536
 MAX_SLICES = 1_024
+
+WRONG_FORM = "wrong_form"
+"""Pydantic's error type for a value that is none of the forms of a union; its context says which are `allowed`."""
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ class SpecModel(BaseModel):
         fields = list(cls.model_fields)
         unknown = [key for key in data if key not in fields]
         for key in unknown:
-            message = f"unknown key '{key}'; allowed here: {listed(fields)}"
+            message = f"unknown key {shown(key)}; allowed here: {listed(fields)}"
             scope.problems.append(Problem("E-unknown-key", str(data.key_marks[key]), message, nearest(key, fields)))
         return handler({key: value for key, value in data.items() if key in fields} if unknown else data)
 
@@ -75,8 +79,7 @@ def _expression(value: Any, info: ValidationInfo) -> Any:
 def _integer(value: Any, info: ValidationInfo) -> Any:
     result = _expression(value, info)
     if isinstance(result, bool) or not isinstance(result, int):
-        shown = "nothing" if result is None else repr(result)[:60]
-        message = f"an integer is needed, found {shown}"
+        message = f"an integer is needed, found {shown(result)}"
         raise PydanticCustomError("E-value", "{message}", {"message": message, "hint": ""})
     return result
 
@@ -84,10 +87,16 @@ def _integer(value: Any, info: ValidationInfo) -> Any:
 def _number(value: Any, info: ValidationInfo) -> Any:
     result = _expression(value, info)
     if isinstance(result, bool) or not isinstance(result, (int, float)):
-        shown = "nothing" if result is None else repr(result)[:60]
-        message = f"a number is needed, found {shown}"
+        message = f"a number is needed, found {shown(result)}"
         raise PydanticCustomError("E-value", "{message}", {"message": message, "hint": ""})
     return float(result)
+
+
+def _odd(kernel: int) -> int:
+    if kernel % 2 == 0:
+        message = f"a kernel is odd, found {kernel}: padded by kernel // 2, an even one does not keep the size"
+        raise PydanticCustomError("E-value", "{message}", {"message": message, "hint": ""})
+    return kernel
 
 
 _INTEGER = BeforeValidator(_integer, json_schema_input_type=int | str)
@@ -101,13 +110,16 @@ Channels = Annotated[int, _INTEGER, Field(ge=1, le=MAX_CHANNELS)]
 """A number of channels."""
 
 Size = Annotated[int, _INTEGER, Field(ge=1, le=255)]
-"""A kernel, stride, window or factor, in positions."""
+"""A stride, window or factor, in positions."""
+
+Kernel = Annotated[Size, AfterValidator(_odd)]
+"""The side of a convolution's kernel, in positions; odd."""
+
+Flag = Annotated[bool, Field(strict=True)]
+"""true or false, and nothing that looks like it."""
 
 Real = Annotated[float, BeforeValidator(_number, json_schema_input_type=float | str), Field(allow_inf_nan=False)]
 """A real number, or an expression."""
-
-RealList = Annotated[tuple[Real, ...], AS_LIST]
-"""Real numbers; may be a param that is a list."""
 
 Widths = Annotated[tuple[Channels, ...], AS_LIST, Field(max_length=64)]
 """Channels of the hidden layers of a small network, in order; may be a param that is a list."""

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from codecspec.schema.blocks import Blocks
 from codecspec.schema.channel_groups import ChannelGroupsSpec
-from codecspec.schema.fields import SpecModel
+from codecspec.schema.fields import WRONG_FORM, SpecModel
 from codecspec.schema.leaves import GaussianSpec, Quantizer
 
 
@@ -28,10 +28,15 @@ def _synthesis_form(value: object) -> str | None:
     return "[blocks]" if isinstance(value, (list, tuple)) else None
 
 
+_OnlyDual = Annotated[DualHyperSynthesisSpec, Field(discriminator="type")]
 HyperSynthesisSpec = Annotated[
-    Annotated[DualHyperSynthesisSpec, Tag("{type: dual, mean: [...], scale: [...]}")]
-    | Annotated[Blocks, Tag("[blocks]")],
-    Discriminator(_synthesis_form),
+    Annotated[_OnlyDual, Tag("{type: dual, mean: [...], scale: [...]}")] | Annotated[Blocks, Tag("[blocks]")],
+    Discriminator(
+        _synthesis_form,
+        custom_error_type=WRONG_FORM,
+        custom_error_message="{allowed}",
+        custom_error_context={"allowed": "a list of blocks, or {type: dual, mean: [...], scale: [...]}"},
+    ),
 ]
 """One list of blocks, or two nets side by side."""
 
@@ -56,7 +61,7 @@ class HyperpriorSpec(SpecModel):
     """The hyper-analysis: y -> z."""
     h_s: HyperSynthesisSpec
     """The hyper-synthesis: z_hat -> side parameters of y; one list of blocks, or `type: dual`."""
-    z: EntropyBottleneckSpec
+    z: Annotated[EntropyBottleneckSpec, Field(discriminator="type")]
     """How z is coded."""
     y: YSpec
     """How y is coded."""

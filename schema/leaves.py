@@ -63,8 +63,8 @@ SliceLeafSpec = Annotated[GaussianSliceSpec | LRPGaussianSliceSpec, Field(discri
 Leaves = tuple[SliceLeafSpec, ...]
 
 
-def leaf_per_slice(leaves: Leaves, num_slices: int) -> list[SliceLeafSpec]:
-    """The leaf of each slice, without its count.
+def leaf_indexes(leaves: Leaves, num_slices: int) -> list[int]:
+    """Which of the leaves each slice has.
 
     Raises:
         ValueError: the counts do not come out at `num_slices`; says how.
@@ -76,8 +76,13 @@ def leaf_per_slice(leaves: Leaves, num_slices: int) -> list[SliceLeafSpec]:
     rest = num_slices - counted
     if rest < 0 or (rest > 0 and not open_ended):
         raise ValueError(f"the leaves take {counted} slices, and there are {num_slices}")
-    per_slice: list[SliceLeafSpec] = []
-    for leaf in leaves:
-        bare = leaf.model_copy(update={"count": None})
-        per_slice += [bare] * (rest if leaf.count is None else leaf.count)
-    return per_slice
+    indexes: list[int] = []
+    for i, leaf in enumerate(leaves):
+        indexes += [i] * (rest if leaf.count is None else leaf.count)
+    return indexes
+
+
+def leaf_per_slice(leaves: Leaves, num_slices: int) -> list[SliceLeafSpec]:
+    """The leaf of each slice, without its count; see `leaf_indexes`."""
+    bare = [leaf.model_copy(update={"count": None}) for leaf in leaves]
+    return [bare[i] for i in leaf_indexes(leaves, num_slices)]

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from codecspec import specs
-from codecspec.schema.errors import Problem, SchemaError, listed, nearest
+from codecspec.schema.errors import SchemaError, in_order, listed, nearest, shown
 from codecspec.schema.extends import merge_extends
 from codecspec.schema.model import ModelSpec
 from codecspec.schema.params import evaluate_params, unused_params
@@ -25,12 +25,12 @@ from codecspec.schema.yaml_source import SourceMap, parse_yaml, read_yaml
 SpecLike = str | os.PathLike[str] | Mapping[str, Any] | ModelSpec
 
 
-def load_spec(spec: SpecLike, **params: Any) -> ModelSpec:
+def load_spec(spec: SpecLike, /, **params: Any) -> ModelSpec:
     """A spec by name, path or content, with some of its params replaced.
 
     Args:
         spec: the name of a zoo spec ("wacnn"), the path of a YAML file, a mapping of the same content, or a spec that
-            was loaded before.
+            was loaded before, whose params stay as they are where no other is given.
         params: values in place of the spec's own: numbers, lists of numbers, or expressions over the params before.
 
     Raises:
@@ -56,11 +56,17 @@ def find_spec(spec: str, folder: Path | None = None) -> Path:
         SchemaError: there is no such spec; the message lists the zoo.
     """
     path = (folder or Path()) / spec
-    if os.sep in spec or spec.endswith((".yaml", ".yml")) or path.exists():
-        if not path.exists():
-            raise SchemaError("E-no-such-spec", f"{spec}:1:1", "no such file")
-        return path
     names = specs.names()
+    try:
+        if path.is_file():
+            return path
+        if os.sep in spec or spec.endswith((".yaml", ".yml")):
+            if path.exists():
+                return path
+            raise SchemaError("E-no-such-spec", f"{spec}:1:1", f"no such file; the zoo has: {listed(names)}")
+    except OSError as error:
+        message = f"no file can have this name: {error.strerror or error}"
+        raise SchemaError("E-no-such-spec", f"{shown(spec)}:1:1", message) from error
     if spec not in names:
         message = f"no file and no zoo spec of that name; the zoo has: {listed(names)}"
         raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, nearest(spec, names))
@@ -76,27 +82,17 @@ def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
         spec = ModelSpec.model_validate(tree, context=scope)
     except ValidationError as error:
         scope.problems += problems_of(error, tree)
-        raise SchemaError.collect(_in_order(scope.problems)) from None
+        raise SchemaError.collect(in_order(scope.problems)) from None
     problems = scope.problems or unused_params(written, scope)
     if problems:
-        raise SchemaError.collect(_in_order(problems))
+        raise SchemaError.collect(in_order(problems))
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in scope.params.items()}
     spec = spec.model_copy(update={"params": values})
-    spec._source = SpecSource(tree, written)
+    spec._source = SpecSource(tree, written, params)
     return spec
 
 
 def _reloaded(spec: ModelSpec, params: Mapping[str, Any]) -> ModelSpec:
     if spec.source.written is None:
         raise SchemaError("E-unknown-param", spec.name, "this spec was made in Python and has no params to replace")
-    return resolve(spec.source.written, params)
-
-
-def _in_order(problems: list[Problem]) -> list[Problem]:
-    """By line and column; what has neither (an override) comes first."""
-
-    def place(problem: Problem) -> tuple[int, ...]:
-        numbers = problem.where.rsplit(":", 2)[1:]
-        return tuple(int(number) for number in numbers) if all(map(str.isdigit, numbers)) else ()
-
-    return sorted(problems, key=place)
+    return resolve(spec.source.written, {**spec.source.overrides, **params})

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic_core import PydanticCustomError
 
 from codecspec.schema.blocks import Blocks
-from codecspec.schema.fields import SpecModel
+from codecspec.schema.errors import shown
+from codecspec.schema.fields import Integer, SpecModel
 from codecspec.schema.latents import LatentCodecSpec
 from codecspec.schema.source import SpecSource
 
 ParamValue = int | float | tuple[int | float, ...]
+
+
+def _version(value: Any) -> Any:
+    if type(value) is not int or value != 1:
+        message = f"`codecspec` is the version of the language; allowed: 1; found {shown(value)}"
+        hint = "a newer codecspec may know this version" if isinstance(value, int) and value > 1 else "codecspec: 1"
+        raise PydanticCustomError("E-version", "{message}", {"message": message, "hint": hint})
+    return value
 
 
 class Reference(SpecModel):
@@ -33,7 +43,7 @@ class ModelSpec(SpecModel):
     Made by `load_spec`; the fields hold numbers, every expression evaluated and every repeat unrolled.
     """
 
-    codecspec: Literal[1]
+    codecspec: Annotated[Literal[1], BeforeValidator(_version)]
     """Version of the language."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
     """What the model is called; no part of its hash."""
@@ -41,7 +51,7 @@ class ModelSpec(SpecModel):
     """The paper; no part of its hash."""
     params: Annotated[dict[str, ParamValue], Field(default_factory=dict)]
     """The numbers that expressions name; no part of its hash, since they are evaluated."""
-    in_channels: Annotated[int, Field(ge=1, le=64)] = 3
+    in_channels: Annotated[Integer, Field(ge=1, le=64)] = 3
     """Channels of the image."""
     g_a: Blocks
     """The analysis transform: image -> y."""

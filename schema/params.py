@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from codecspec.schema.errors import Problem, SchemaError, listed, nearest
-from codecspec.schema.expressions import MAX_VALUE, ExpressionError, Value, evaluate
+from codecspec.schema.errors import Problem, SchemaError, listed, nearest, shown
+from codecspec.schema.expressions import MAX_VALUE, ExpressionError, Value, check_name, evaluate
 from codecspec.schema.fields import Scope
 from codecspec.schema.yaml_source import Mark, SourceList, SourceMap
 
@@ -35,8 +36,13 @@ def evaluate_params(tree: SourceMap, overrides: Mapping[str, Any]) -> Scope:
     for name in declared:
         mark = declared.value_marks[name]
         value = overrides[name] if name in overrides else declared[name]
+        if name in overrides:
+            _note_names(declared[name], scope)
         try:
-            _check_name(name)
+            check_name(name)
+        except ExpressionError as error:
+            scope.problems.append(Problem(error.code, str(declared.key_marks[name]), error.message, error.hint))
+        try:
             scope.params[name] = _value(value, scope)
         except ExpressionError as error:
             at = f"--set {name}" if name in overrides else str(mark)
@@ -46,16 +52,21 @@ def evaluate_params(tree: SourceMap, overrides: Mapping[str, Any]) -> Scope:
 
 
 def unused_params(tree: SourceMap, scope: Scope) -> list[Problem]:
-    """A problem for each param that no expression names: most likely a typo."""
+    """A problem for each param of the file itself that no expression names: most likely a typo.
+
+    A param of a spec that it extends may be left without use by what the file says in place of its expressions.
+    """
     declared = tree.get("params")
     if not isinstance(declared, SourceMap):
         return []
-    return [_unused(name, declared.key_marks[name], scope) for name in declared if name not in scope.used]
+    own = [name for name in declared if declared.key_marks[name].file == tree.mark.file]
+    return [_unused(name, declared.key_marks[name], scope) for name in own if name not in scope.used]
 
 
 def _unused(name: str, mark: Mark, scope: Scope) -> Problem:
     others = [other for other in scope.params if other != name]
-    return Problem("E-unused-param", str(mark), f"no expression names the param '{name}'", nearest(name, others))
+    message = f"no expression names the param {shown(name)}"
+    return Problem("E-unused-param", str(mark), message, nearest(name, others) or "take it out, or use it")
 
 
 def _refuse_unknown(declared: SourceMap, overrides: Mapping[str, Any]) -> None:
@@ -69,10 +80,10 @@ def _refuse_unknown(declared: SourceMap, overrides: Mapping[str, Any]) -> None:
         raise SchemaError.collect(problems)
 
 
-def _check_name(name: str) -> None:
-    if not (name.isidentifier() and name.isascii()) or name in ("min", "max", "sum", "len"):
-        hint = "letters, digits and _, not the name of a function"
-        raise ExpressionError(f"'{name}' cannot name a param", hint, "E-value")
+def _note_names(value: Any, scope: Scope) -> None:
+    """What the file's own value of an overridden param names is in use, whatever stands in its place."""
+    with suppress(ExpressionError):
+        _value(value, scope)
 
 
 def _value(value: Any, scope: Scope) -> Value:
@@ -88,7 +99,7 @@ def _value(value: Any, scope: Scope) -> Value:
 def _number(value: Any, scope: Scope) -> int | float:
     result = evaluate(value, scope.params, scope.used) if isinstance(value, str) else value
     if isinstance(result, bool) or not isinstance(result, (int, float)):
-        raise ExpressionError(f"a param is a number or a list of numbers, found {result!r:.60}", code="E-value")
+        raise ExpressionError(f"a param is a number or a list of numbers, found {shown(result)}", code="E-value")
     if not -MAX_VALUE <= result <= MAX_VALUE:
-        raise ExpressionError(f"{result} is not between -{MAX_VALUE} and {MAX_VALUE}", code="E-value")
+        raise ExpressionError(f"the number is not between -{MAX_VALUE} and {MAX_VALUE}", code="E-value")
     return result

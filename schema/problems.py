@@ -2,47 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from codecspec.schema.errors import ErrorCode, Problem, listed, nearest
+from codecspec.schema.errors import ErrorCode, Problem, listed, nearest, shown
+from codecspec.schema.fields import WRONG_FORM
 from codecspec.schema.source import SpecPath, SpecSource, dotted
-from codecspec.schema.yaml_source import SourceMap
+from codecspec.schema.yaml_source import SourceList, SourceMap
 
 _CODES = frozenset(get_args(ErrorCode))
+_Context = dict[str, Any]
+_NEEDED: dict[str, str] = {
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping with a `type`",
+    "dict_type": "a mapping of keys to values",
+    "string_type": "text, in quotes where it looks like something else",
+    "bool_type": "true or false",
+    "none_required": "null",
+    "finite_number": "a finite number",
+}
+_BOUNDS: dict[str, Callable[[_Context], str]] = {
+    "greater_than": lambda c: f"more than {c['gt']:g}",
+    "greater_than_equal": lambda c: f"at least {c['ge']}",
+    "less_than_equal": lambda c: f"at most {c['le']}",
+    "too_short": lambda c: f"at least {c['min_length']} item{'s' * (c['min_length'] > 1)}",
+    "too_long": lambda c: f"at most {c['max_length']} items",
+    "string_too_long": lambda c: f"at most {c['max_length']} characters",
+    "string_pattern_mismatch": lambda c: f"text like {c['pattern']}",
+    WRONG_FORM: lambda c: str(c["allowed"]),
+}
 
 
 def problems_of(error: ValidationError, tree: SourceMap, prefix: SpecPath = ()) -> list[Problem]:
     """One problem per validation error; `prefix` is the path inside `tree` of what was validated."""
     source = SpecSource(tree)
-    return [_problem(details, source, prefix) for details in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)
+    return [_problem(details, source, prefix) for details in errors if not _is_echo(details)]
+
+
+def _is_echo(details: ErrorDetails) -> bool:
+    """Whether a list is only too short because of its items, which have errors of their own."""
+    items = details["input"]
+    return details["type"] == "too_short" and (bool(items) or (isinstance(items, SourceList) and items.incomplete))
 
 
 def _problem(details: ErrorDetails, source: SpecSource, prefix: SpecPath) -> Problem:
-    kind, context = details["type"], details.get("ctx", {})
+    kind, context, found = details["type"], details.get("ctx", {}), details["input"]
     path = prefix + details["loc"]
     where = source.where(path)
     if kind in _CODES:
         return Problem(cast("ErrorCode", kind), where, context["message"], context["hint"])
     if kind == "union_tag_invalid":
-        where = source.where((*path, "type"))
-        allowed = [tag.strip(" '") for tag in context["expected_tags"].split(",")]
-        message = f"unknown type '{context['tag']}'; allowed here: {listed(allowed)}"
-        return Problem("E-unknown-type", where, message, nearest(str(context["tag"]), allowed))
-    if kind == "union_tag_not_found":
-        found = _shown(details["input"])
-        return Problem("E-missing-key", where, f"a mapping with a `type` is needed here, found {found}")
+        return _unknown_type(found["type"], context["expected_tags"], source.where((*path, "type")))
+    if kind == "union_tag_not_found" and isinstance(found, dict):
+        return Problem("E-missing-key", where, f"the key 'type' is missing in {shown(found)}", _without_type(found))
     if kind == "missing":
         return Problem("E-missing-key", where, f"the key '{path[-1]}' is missing in {_owner(path)}")
     if kind == "extra_forbidden":
-        return Problem("E-unknown-key", where, f"unknown key '{path[-1]}'")
-    if path and path[-1] == "codecspec":
-        message = f"`codecspec` is the version of the language: 1; found {_shown(details['input'])}"
-        return Problem("E-version", where, message)
-    reason = details["msg"].replace("Input should be", "it should be", 1)
-    return Problem("E-value", where, f"{_name(path)} is {_shown(details['input'])}; {reason}")
+        return Problem("E-unknown-key", where, f"unknown key {shown(path[-1])}")
+    name = _name(source.written_steps(path))
+    if kind == "literal_error":
+        expected = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        hint = nearest(found, expected.split(", ")) if isinstance(found, str) else ""
+        return Problem("E-value", where, f"{name} is {shown(found)}; allowed: {expected}", hint)
+    if kind == "union_tag_not_found":
+        needed = "a mapping with a `type`"
+    else:
+        needed = _NEEDED.get(kind) or (_BOUNDS[kind](context) if kind in _BOUNDS else details["msg"])
+    return Problem("E-value", where, f"{name} is {shown(found)}; it must be {needed}")
+
+
+def _unknown_type(tag: object, expected: str, where: str) -> Problem:
+    allowed = [word.strip(" '") for word in expected.split(",")]
+    hint = nearest(tag, allowed) if isinstance(tag, str) else ""
+    return Problem("E-unknown-type", where, f"unknown type {shown(tag)}; allowed here: {listed(allowed)}", hint)
+
+
+def _without_type(found: dict[str, Any]) -> str:
+    return "`repeat` stands alone in its item of a list" if "repeat" in found else ""
 
 
 def _owner(path: SpecPath) -> str:
@@ -50,15 +92,10 @@ def _owner(path: SpecPath) -> str:
     return "the spec" if len(path) == 1 else f"{path[-2]}" if isinstance(path[-2], str) else dotted(path[:-1])
 
 
-def _name(path: SpecPath) -> str:
-    words = [f"'{step}'" for step in path if isinstance(step, str)]
-    return words[-1] if words else "the spec"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"a mapping ({listed(map(str, list(value)[:4]))}{', ..' if len(value) > 4 else ''})"
-    if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}"
-    text = "nothing" if value is None else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _name(steps: SpecPath) -> str:
+    """`'out'`, or `item 2 of 'g_a'`."""
+    if not steps:
+        return "the spec"
+    if isinstance(steps[-1], str):
+        return f"'{steps[-1]}'"
+    return f"item {steps[-1]} of {_name(steps[:-1])}"

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from codecspec.schema.blocks import Repeat
-from codecspec.schema.errors import SchemaError
+from codecspec.schema.errors import Problem, SchemaError
 from codecspec.schema.fields import Scope
 from codecspec.schema.problems import problems_of
 from codecspec.schema.yaml_source import MAX_NODES, BoundStr, Mark, SourceList, SourceMap
@@ -29,10 +29,13 @@ class _Unroller:
         self.scope = scope
         self.nodes = 0
 
-    def value(self, value: Any, bindings: dict[str, int], mark: Mark) -> Any:
+    def count(self, mark: Mark) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise SchemaError("E-too-large", str(mark), f"more than {MAX_NODES} nodes once repeats are unrolled")
+
+    def value(self, value: Any, bindings: dict[str, int], mark: Mark) -> Any:
+        self.count(mark)
         if isinstance(value, SourceMap):
             return self.mapping(value, bindings)
         if isinstance(value, SourceList):
@@ -64,15 +67,19 @@ class _Unroller:
             repeat = Repeat.model_validate(header["repeat"], context=self.scope)
         except ValidationError as error:
             self.scope.problems += problems_of(error, header, ("repeat",))
+            result.incomplete = True
             return
+        if repeat.index in self.scope.params or repeat.index in bindings:
+            what = "a param" if repeat.index in self.scope.params else "the index of a repeat around this one"
+            message = f"the index '{repeat.index}' is the name of {what}; call it something else"
+            mark = item["repeat"].value_marks["index"]
+            self.scope.problems.append(Problem("E-value", str(mark), message))
         blocks = item["repeat"]["blocks"]
-        if repeat.index in self.scope.params:
-            message = f"the index '{repeat.index}' is the name of a param; call it something else"
-            raise SchemaError("E-value", str(item["repeat"].value_marks["index"]), message)
         for i in range(repeat.count):
+            self.count(item.mark)
             inner = {**bindings, repeat.index: i} if repeat.index else bindings
             unrolled = self.sequence(blocks, inner)
-            self.nodes += 1
+            result.incomplete |= unrolled.incomplete
             for block, mark in zip(unrolled, unrolled.item_marks, strict=True):
                 result.put(block, mark)
 

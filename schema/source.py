@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codecspec.schema.errors import ErrorCode, SchemaError
-from codecspec.schema.yaml_source import MAX_DEPTH, MAX_NODES, Mark, SourceList, SourceMap
+from codecspec.schema.errors import ErrorCode, SchemaError, shown
+from codecspec.schema.yaml_source import MAX_DEPTH, MAX_DIGITS, MAX_NODES, Mark, SourceList, SourceMap
 
 SpecPath = tuple[str | int, ...]
 
@@ -18,11 +18,25 @@ class SpecSource:
     Args:
         tree: the spec as it was validated, after `extends`, params and `repeat`.
         written: the same before params and `repeat`, so that other params can be put in place.
+        overrides: the params that were put in place of the written ones.
     """
 
-    def __init__(self, tree: SourceMap | None = None, written: SourceMap | None = None) -> None:
+    def __init__(
+        self,
+        tree: SourceMap | None = None,
+        written: SourceMap | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> None:
         self.tree = tree
         self.written = written
+        self.overrides = dict(overrides or {})
+
+    def __eq__(self, other: object) -> bool:
+        """Where a spec was written is no part of what it says: specs that say the same are equal."""
+        return isinstance(other, SpecSource)
+
+    def __hash__(self) -> int:
+        return hash(SpecSource)
 
     def mark(self, path: Iterable[str | int]) -> Mark | None:
         """Where the value at `path` stands.
@@ -30,18 +44,22 @@ class SpecSource:
         Elements that name no key or item (a union's tag in one of Pydantic's locations, a missing key) are passed
         over, so the mark is that of the nearest enclosing value.
         """
-        if self.tree is None:
-            return None
+        marks = [mark for _, mark in self._follow(path)]
+        return marks[-1] if marks else self.tree.mark if self.tree is not None else None
+
+    def written_steps(self, path: Iterable[str | int]) -> SpecPath:
+        """The elements of `path` that name a key or an item of the spec."""
+        return tuple(step for step, _ in self._follow(path))
+
+    def _follow(self, path: Iterable[str | int]) -> Iterator[tuple[str | int, Mark]]:
         node: object = self.tree
-        mark = self.tree.mark
         for step in path:
             if isinstance(node, SourceMap) and step in node:
-                mark = node.value_marks[str(step)]
+                yield step, node.value_marks[str(step)]
                 node = node[str(step)]
             elif isinstance(node, SourceList) and isinstance(step, int) and step < len(node):
-                mark = node.item_marks[step]
+                yield step, node.item_marks[step]
                 node = node[step]
-        return mark
 
     def where(self, path: SpecPath) -> str:
         """`file:line:column` of the value at `path`, or `$.the.path` for a spec made in Python."""
@@ -56,10 +74,12 @@ def dotted(path: SpecPath) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PathMark(Mark):
-    """The place of a value in a mapping made in Python: its path."""
+    """The place of a value in a mapping made in Python: its path, in no file."""
+
+    path: str
 
     def __str__(self) -> str:
-        return self.file
+        return self.path
 
 
 def locate(mapping: Mapping[str, Any]) -> SourceMap:
@@ -87,17 +107,19 @@ class _Locator:
             for i, item in enumerate(value):
                 result.put(self.value(item, (*path, i)), _mark((*path, i)))
             return result
+        if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+            raise SchemaError("E-value", dotted(path), f"a number has more than {MAX_DIGITS} digits")
         return value
 
     def mapping(self, mapping: Mapping[str, Any], path: SpecPath) -> SourceMap:
         result = SourceMap(_mark(path))
         for key, value in mapping.items():
             if not isinstance(key, str):
-                raise SchemaError("E-yaml", dotted(path), f"a key must be a word, found {key!r}")
+                raise SchemaError("E-yaml", dotted(path), f"a key must be a word, found {shown(key)}")
             mark = _mark((*path, key))
             result.put(key, self.value(value, (*path, key)), mark, mark)
         return result
 
 
 def _mark(path: SpecPath) -> PathMark:
-    return PathMark(dotted(path), 0, 0)
+    return PathMark("", 0, 0, dotted(path))

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from codecspec.schema.fields import MAX_SLICES, Integer, SpecModel
+from codecspec.schema.source import SpecPath
 
 Filter = Literal["all", "first", "recent", "first_and_recent", "skip_most_recent"]
 SliceIndexes = tuple[tuple[int, ...], ...]
@@ -43,22 +44,23 @@ class Support(SpecModel):
             return self.slices
         return tuple(tuple(_select(self.filter, self.max, k)) for k in range(num_slices))
 
-    def problem(self, num_slices: int) -> str | None:
-        """What is wrong with this support for `num_slices` slices, or None."""
+    def problem(self, num_slices: int) -> tuple[SpecPath, str] | None:
+        """What is wrong with this support for `num_slices` slices and where in it, or None."""
         if self.max is not None and (self.slices is not None or self.filter not in ("first", "recent")):
-            return "`max` goes with `filter: first` or `filter: recent` only"
+            found = "`slices`" if self.slices is not None else f"`filter: {self.filter}`"
+            return ("max",), f"`max` goes with `filter: first` or `filter: recent` only, found it with {found}"
         if self.slices is None:
             return None
         if self.filter != "all":
-            return "`slices` says it all; leave `filter` out"
+            return ("filter",), f"`slices` says it all; leave `filter: {self.filter}` out"
         if len(self.slices) != num_slices:
-            return f"`slices` has {len(self.slices)} lists for {num_slices} slices"
+            return ("slices",), f"`slices` has {len(self.slices)} lists, and there are {num_slices} slices"
         for k, seen in enumerate(self.slices):
-            future = [j for j in seen if j >= k]
-            if future:
-                return f"slice {k} cannot see slice {future[0]}: only slices before it are decoded"
-            if len(set(seen)) < len(seen):
-                return f"slice {k} sees a slice twice: {list(seen)}"
+            for i, j in enumerate(seen):
+                if j >= k:
+                    return ("slices", k, i), f"slice {k} cannot see slice {j}: only slices before it are decoded"
+                if j in seen[:i]:
+                    return ("slices", k, i), f"slice {k} sees slice {j} twice"
         return None
 
     def canonical(self, num_slices: int) -> Support:

@@ -9,22 +9,25 @@ counted later.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from codecspec.schema.errors import SchemaError
+from codecspec.schema.errors import SchemaError, shown
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_INT = re.compile(r"[-+]?[0-9]+\Z")
+MAX_DIGITS = 18
+_NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z")
-_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,18 @@ class SourceMap(dict[str, Any]):
 
 
 class SourceList(list[Any]):
-    """A YAML sequence, the mark of its start and the marks of its items."""
+    """A YAML sequence, the mark of its start and the marks of its items.
 
-    __slots__ = ("item_marks", "mark")
+    `incomplete` where a `repeat` in it could not be unrolled.
+    """
+
+    __slots__ = ("incomplete", "item_marks", "mark")
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
         self.mark = mark
         self.item_marks: list[Mark] = []
+        self.incomplete = False
 
     def put(self, value: Any, mark: Mark) -> None:
         """Append an item, and where it stands."""
@@ -83,6 +90,9 @@ class BoundStr(str):
         self = super().__new__(cls, text)
         self.bindings = bindings
         return self
+
+    def __reduce__(self) -> tuple[type[BoundStr], tuple[str, dict[str, int]]]:
+        return BoundStr, (str(self), self.bindings)
 
 
 def read_yaml(path: Path, name: str | None = None) -> SourceMap:
@@ -103,29 +113,41 @@ def read_yaml(path: Path, name: str | None = None) -> SourceMap:
 
 def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
     """The tree of a YAML text; see `read_yaml`."""
-    raw = data.encode() if isinstance(data, str) else data
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     start = Mark(name, 1, 1)
     if len(raw) > MAX_BYTES:
         raise SchemaError("E-too-large", str(start), f"a spec has at most {MAX_BYTES} bytes")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start]
-        line = before.count(b"\n") + 1
-        column = error.start - (before.rfind(b"\n") + 1) + 1
-        where = f"{name}:{line}:{column}"
-        raise SchemaError("E-encoding", where, "a spec is UTF-8 text, and this byte is not") from None
+        where = _place_after(name, error.object[: error.start].decode())
+        message = f"a spec is UTF-8 text, and the byte 0x{error.object[error.start]:02X} here is not"
+        raise SchemaError("E-encoding", str(where), message, "save the file as UTF-8") from None
+    strange = _NOT_TEXT.search(text)
+    if strange:
+        where = _place_after(name, text[: strange.start()])
+        message = f"not YAML: the character U+{ord(strange[0]):04X} is not allowed"
+        raise SchemaError("E-yaml", str(where), message, "take it out")
     try:
         return _Composer(name).compose(text)
     except yaml.MarkedYAMLError as error:
         at = _place(name, error.problem_mark or error.context_mark)
         what = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise SchemaError("E-yaml", str(at), f"not YAML: {what}") from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
-        message = f"not YAML: the character {error.character!r} is not allowed"
-        raise SchemaError("E-yaml", f"{name}:{line}:{column}", message) from None
+    except yaml.YAMLError as error:
+        raise SchemaError("E-yaml", str(start), f"not YAML: {error}") from None
+
+
+def write_yaml(content: Mapping[str, Any]) -> str:
+    """Plain data as YAML text that `parse_yaml` reads back to the same."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what would be read back as a number: PyYAML's idea of one is narrower (`1e5`, the name, is text to it)."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
 @dataclass(slots=True)
@@ -166,19 +188,23 @@ class _Composer:
         if not self.has_root or self.root is None:
             raise SchemaError("E-empty", str(start), "the spec is empty", "a spec starts with `codecspec: 1`")
         if not isinstance(self.root, SourceMap):
-            found = "a list" if isinstance(self.root, SourceList) else f"{self.root!r}"
-            raise SchemaError("E-yaml", str(start), f"a spec is a mapping of keys to values, found {found[:60]}")
+            message = f"a spec is a mapping of keys to values, found {shown(self.root)}"
+            raise SchemaError("E-yaml", str(start), message, "a spec starts with `codecspec: 1`")
         return self.root
 
     def _node(self, event: yaml.NodeEvent, mark: Mark) -> None:
         tag = getattr(event, "tag", None)
         if tag is not None:
-            raise SchemaError("E-yaml", str(mark), f"the tag {tag!r} is not allowed; a spec is plain data")
+            message = f"the tag {shown(str(tag))} is not allowed; a spec is plain data"
+            raise SchemaError("E-yaml", str(mark), message, "leave the tag out")
         if isinstance(event, yaml.AliasEvent):
             self._alias(str(event.anchor), mark)
         elif isinstance(event, yaml.ScalarEvent):
             self._count(1, mark)
             value = _scalar(event, mark)
+            if value == "<<" and not event.style and self._at_key():
+                hint = "write the keys out, or start from another spec with `extends`"
+                raise SchemaError("E-yaml", str(mark), "the merge key `<<` is not allowed", hint)
             self._add(value, mark)
             if event.anchor is not None:
                 self.anchors[event.anchor] = (value, 1)
@@ -194,9 +220,14 @@ class _Composer:
 
     def _alias(self, anchor: str, mark: Mark) -> None:
         if any(level.anchor == anchor for level in self.stack):
-            raise SchemaError("E-yaml", str(mark), f"*{anchor} stands inside the node that it names")
+            raise SchemaError("E-yaml", str(mark), f"*{_short(anchor)} stands inside the node that it names")
         if anchor not in self.anchors:
-            raise SchemaError("E-yaml", str(mark), f"*{anchor} names no anchor before it")
+            raise SchemaError(
+                "E-yaml",
+                str(mark),
+                f"*{_short(anchor)} names no anchor before it",
+                f"an anchor is set with &{_short(anchor)}",
+            )
         value, size = self.anchors[anchor]
         self._count(size, mark)
         self._add(value, mark)
@@ -207,9 +238,12 @@ class _Composer:
             message = f"more than {MAX_NODES} nodes once aliases are followed"
             raise SchemaError("E-too-large", str(mark), message)
 
-    def _check_key_place(self, mark: Mark) -> None:
+    def _at_key(self) -> bool:
         level = self.stack[-1] if self.stack else None
-        if level and isinstance(level.node, SourceMap) and level.key is None:
+        return level is not None and isinstance(level.node, SourceMap) and level.key is None
+
+    def _check_key_place(self, mark: Mark) -> None:
+        if self._at_key():
             raise SchemaError("E-yaml", str(mark), "a key must be a word, found a mapping or list")
 
     def _add(self, value: Any, mark: Mark) -> None:
@@ -221,10 +255,10 @@ class _Composer:
             level.node.put(value, mark)
         elif level.key is None:
             if not isinstance(value, str):
-                raise SchemaError("E-yaml", str(mark), f"a key must be a word, found {value!r}")
+                raise SchemaError("E-yaml", str(mark), f"a key must be a word, found {shown(value)}")
             if value in level.node:
                 first = level.node.key_marks[value]
-                message = f"the key '{value}' stands twice; first at line {first.line}"
+                message = f"the key {shown(value)} stands twice; first at line {first.line}"
                 raise SchemaError("E-duplicate-key", str(mark), message)
             level.key, level.key_mark = value, mark
         else:
@@ -243,6 +277,15 @@ def _place(name: str, mark: yaml.error.Mark | yaml._yaml.Mark | None) -> Mark:
     return Mark(name, mark.line + 1, mark.column + 1) if mark else Mark(name, 1, 1)
 
 
+def _place_after(name: str, before: str) -> Mark:
+    """The place right after the text `before`."""
+    return Mark(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _short(anchor: str) -> str:
+    return anchor if len(anchor) <= MAX_DEPTH else f"{anchor[:MAX_DEPTH]}..."
+
+
 def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Any:
     text: str = event.value
     if event.style not in (None, ""):
@@ -250,8 +293,9 @@ def _scalar(event: yaml.ScalarEvent, mark: Mark) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.match(text):
-        if len(text) > 18:
-            raise SchemaError("E-value", str(mark), f"the number {text[:18]}... has more than 18 digits")
+        if len(text.lstrip("+-")) > MAX_DIGITS:
+            message = f"the number {text[:MAX_DIGITS]}... has more than {MAX_DIGITS} digits"
+            raise SchemaError("E-value", str(mark), message)
         return int(text)
     if _FLOAT.match(text):
         return float(text)

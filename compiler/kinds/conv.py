@@ -25,11 +25,6 @@ class Conv(BlockKind[ConvSpec]):
         macs = Fraction(c_in * spec.out * spec.kernel**2, spec.stride**2)
         return Flow(spec.out, Fraction(1, spec.stride), macs)
 
-    def problem(self, spec: ConvSpec, c_in: int) -> str | None:
-        if spec.kernel % 2 == 0:
-            return f"a conv has an odd kernel, found {spec.kernel}: it is padded by kernel // 2"
-        return None
-
     def module(self, spec: ConvSpec, c_in: int) -> nn.Module:
         from torch import nn
 

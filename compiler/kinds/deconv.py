@@ -27,12 +27,6 @@ class Deconv(BlockKind[DeconvSpec]):
     def flow(self, spec: DeconvSpec, c_in: int) -> Flow:
         return Flow(spec.out, Fraction(spec.stride), c_in * spec.out * spec.kernel**2)
 
-    def problem(self, spec: DeconvSpec, c_in: int) -> str | None:
-        if spec.kernel % 2 == 0:
-            why = "with an even one no padding gives stride x the size"
-            return f"a deconv has an odd kernel, found {spec.kernel}: {why}"
-        return None
-
     def module(self, spec: DeconvSpec, c_in: int) -> nn.Module:
         from torch import nn
 

@@ -64,4 +64,4 @@ def _lower_synthesis(spec: HyperpriorSpec, place: Place, lowering: Lowering) -> 
 def _check_order(y: GaussianSpec, place: Place, lowering: Lowering) -> None:
     if y.chunks != ("means", "scales"):
         message = f"a dual h_s gives means, then scales, and y reads {', then '.join(y.chunks)}"
-        lowering.problem("E-context", (*place.spec_path, "y"), message, "chunks: [means, scales]")
+        lowering.problem("E-context", (*place.spec_path, "y", "chunks"), message, "chunks: [means, scales]")

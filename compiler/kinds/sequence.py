@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import Lowering, NodeKind, Place, build_children
 from codecspec.compiler.plan import Node
 from codecspec.schema.blocks import BlockSpec, SequenceSpec
+from codecspec.schema.errors import SchemaError, in_order
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+MAX_STRIDE = 2**16
+"""Down or up, of all blocks together; far above what any image has, and small enough to compute with."""
 
 
 class Sequence(NodeKind[SequenceSpec]):
@@ -36,9 +41,13 @@ def lower_row(spec: SequenceSpec, place: Place, steps: tuple[str, ...], lowering
     children: list[Node] = []
     current = place
     for i, block in enumerate(spec.blocks):
-        node = lowering.lower(block, current.at(str(i), *steps, i))
+        at = current.at(str(i), *steps, i)
+        node = lowering.lower(block, at)
         children.append(node)
         current = current.after(node)
+        if max(current.scale.as_integer_ratio()) > MAX_STRIDE:
+            lowering.problem("E-stride", at.spec_path, f"the strides up to here multiply to more than {MAX_STRIDE}")
+            raise SchemaError.collect(in_order(lowering.problems))
     return Node(
         path=place.path,
         kind=Sequence.tag(),

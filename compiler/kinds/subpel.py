@@ -25,9 +25,6 @@ class Subpel(BlockKind[SubpelSpec]):
         macs = c_in * spec.out * spec.factor**2 * spec.kernel**2
         return Flow(spec.out, Fraction(spec.factor), macs)
 
-    def problem(self, spec: SubpelSpec, c_in: int) -> str | None:
-        return None if spec.kernel % 2 else f"a subpel has an odd kernel, found {spec.kernel}"
-
     def module(self, spec: SubpelSpec, c_in: int) -> nn.Module:
         from torch import nn
 

@@ -37,11 +37,13 @@ class WindowGate(BlockKind[WindowGateSpec]):
         attention = 4 * c_in * c_in + 2 * c_in * spec.window**2
         return Flow(c_in, macs=2 * NUM_UNITS * unit + attention + c_in * c_in)
 
-    def problem(self, spec: WindowGateSpec, c_in: int) -> str | None:
-        if c_in % spec.heads or c_in % 2:
-            return f"{c_in} channels do not divide into {spec.heads} heads and two halves"
+    def problem(self, spec: WindowGateSpec, c_in: int) -> tuple[str, str] | None:
+        if c_in % spec.heads:
+            return "heads", f"the {c_in} channels that come in do not divide into {spec.heads} heads"
+        if c_in % 2:
+            return "type", f"a window_gate needs an even number of channels, and {c_in} come in"
         if spec.shift >= spec.window:
-            return f"the shift {spec.shift} is not less than the window {spec.window}"
+            return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
 
     def module(self, spec: WindowGateSpec, c_in: int) -> nn.Module:
