@@ -10,10 +10,11 @@ from compressai.latent_codecs import LatentCodec
 from compressai.models import CompressionModel
 from torch import Tensor, nn
 
-from codecspec.runtime.coding_tables import TableKeeper, entropy_models, table_names
+from codecspec.runtime.coding_tables import TableKeeper
 from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.runtime.loading import loading_problems, resize_tables
 from codecspec.runtime.padding import pad_to_multiple, padded_size
-from codecspec.schema.errors import BuildError, StreamError
+from codecspec.schema.errors import BuildError, CheckpointError, StreamError
 from codecspec.schema.model import ModelSpec
 
 MAX_SIDE = 65_535
@@ -128,16 +129,18 @@ class Codec(CompressionModel):
         return self._tables.prepare(self)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As `torch.nn.Module.load_state_dict`; coding tables may be of any length, and are taken as they are."""
-        tables = [
-            (f"{path}.{name}", module, name)
-            for path, module in self.named_modules()
-            if module in entropy_models(self)
-            for name in table_names(module)
-        ]
-        for key, module, name in tables:
-            if key in state_dict:
-                setattr(module, name, getattr(module, name).new_empty(state_dict[key].shape))
+        """As `torch.nn.Module.load_state_dict`, but whole or not at all; coding tables may be of any length.
+
+        Tables that come along are taken as they are, as part of the model.
+
+        Raises:
+            CheckpointError: tensors are missing, left over or of another shape, or coding tables cannot be used; every
+                one is named, and nothing was loaded.
+        """
+        problems = loading_problems(self, state_dict, strict=strict)
+        if problems:
+            raise CheckpointError.collect(problems)
+        resize_tables(self, state_dict)
         result = nn.Module.load_state_dict(self, state_dict, strict=strict, assign=assign)
         self._tables.accept(self)
         return result

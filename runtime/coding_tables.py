@@ -12,6 +12,8 @@ from compressai.models.base import get_scale_table
 from torch import Tensor, nn
 
 TABLES = ("_offset", "_quantized_cdf", "_cdf_length")
+PRECISION = 16
+"""Bits of a cumulative probability in a table."""
 TABLES_OF = {EntropyBottleneck: TABLES, GaussianConditional: (*TABLES, "scale_table")}
 
 
@@ -20,9 +22,31 @@ def entropy_models(module: nn.Module) -> list[EntropyModel]:
     return [m for m in module.modules() if isinstance(m, (EntropyBottleneck, GaussianConditional))]
 
 
-def table_names(model: EntropyModel) -> tuple[str, ...]:
-    """The names of the buffers that hold a model's coding tables."""
-    return next(names for cls, names in TABLES_OF.items() if isinstance(model, cls))
+def table_names(module: nn.Module) -> tuple[str, ...]:
+    """The names of the buffers that hold a module's coding tables; none for what is no entropy model."""
+    return next((names for cls, names in TABLES_OF.items() if isinstance(module, cls)), ())
+
+
+def table_problem(offset: Tensor, cdf: Tensor, length: Tensor, rows: int) -> str | None:
+    """What keeps three tensors from being the coding tables of an entropy model with `rows` densities, or None.
+
+    CompressAI's coder takes tables as they are, and never comes back from some that are wrong.
+    """
+    if offset.numel() == cdf.numel() == length.numel() == 0:
+        return None
+    if offset.shape != (rows,) or length.shape != (rows,) or cdf.ndim != 2 or cdf.shape[0] != rows:
+        shapes = [list(tensor.shape) for tensor in (offset, cdf, length)]
+        return f"_offset, _quantized_cdf and _cdf_length of shapes {shapes}; {rows} rows each are needed"
+    lengths = length.long().cpu()
+    if int(lengths.min()) < 3 or int(lengths.max()) > cdf.shape[1]:
+        return f"_cdf_length has rows of {int(lengths.min())} to {int(lengths.max())}, the table {cdf.shape[1]} columns"
+    values = cdf.long().cpu()
+    inside = torch.arange(cdf.shape[1])[None, :] < lengths[:, None]
+    rising = (values[:, 1:] > values[:, :-1]) | ~inside[:, 1:]
+    last = values.gather(1, lengths[:, None] - 1)
+    if not bool(rising.all()) or bool(values[:, 0].any()) or bool((last != 1 << PRECISION).any()):
+        return f"_quantized_cdf has a row that does not rise from 0 to {1 << PRECISION}"
+    return None
 
 
 class TableKeeper:

@@ -50,9 +50,7 @@ class Stream:
 
     def to_bytes(self) -> bytes:
         """The file's content."""
-        header = _HEADER.pack(
-            MAGIC, VERSION, bytes.fromhex(self.spec_hash), self.width, self.height, len(self.parts)
-        )
+        header = _HEADER.pack(MAGIC, VERSION, bytes.fromhex(self.spec_hash), self.width, self.height, len(self.parts))
         lengths = struct.pack(f"<{len(self.parts)}I", *(len(part) for part in self.parts))
         body = b"".join([header, lengths, *self.parts])
         return body + _CHECKSUM.pack(zlib.crc32(body))
@@ -73,7 +71,9 @@ class Stream:
             raise StreamError("E-stream", "byte 4", f"stream version {version}; this program reads version {VERSION}")
         body, (checksum,) = data[: -_CHECKSUM.size], _CHECKSUM.unpack(data[-_CHECKSUM.size :])
         if zlib.crc32(body) != checksum:
-            raise StreamError("E-stream", f"byte {len(body)}", "the checksum does not hold: the stream was cut or changed")
+            raise StreamError(
+                "E-stream", f"byte {len(body)}", "the checksum does not hold: the stream was cut or changed"
+            )
         if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and 1 <= num_parts <= MAX_PARTS):
             message = f"an image of {width}x{height} in {num_parts} parts; sides are 1 to {MAX_SIDE}"
             raise StreamError("E-stream", "byte 37", message)

@@ -83,7 +83,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
         """The inverse of `compress`; a slice's shape is (H, W) or (C, H, W), as its leaf gave it."""
         num_slices = len(self.groups)
         if len(strings) % num_slices or len(shape) != num_slices:
-            message = f"{len(strings)} strings and {len(shape)} shapes for {num_slices} slices"
+            message = f"{len(strings)} parts of strings and {len(shape)} shapes for {num_slices} slices"
             raise StreamError("E-stream", "y", message)
         per_slice = len(strings) // num_slices
 

@@ -9,7 +9,7 @@ from compressai.latent_codecs import LatentCodec
 from compressai.ops import quantize_ste
 from torch import Tensor
 
-from codecspec.runtime.latent_codecs.symbols import Strings, require_codable
+from codecspec.runtime.latent_codecs.symbols import Strings, only_part, require_codable
 
 
 class EntropyBottleneckLatentCodec(LatentCodec):
@@ -49,7 +49,7 @@ class EntropyBottleneckLatentCodec(LatentCodec):
 
     def decompress(self, strings: Strings, shape: tuple[int, int]) -> dict[str, Any]:
         """The inverse of `compress`: one list of N strings, (h, w) -> `y_hat`."""
-        return {"y_hat": self.entropy_bottleneck.decompress(strings[0], shape)}
+        return {"y_hat": self.entropy_bottleneck.decompress(only_part(strings, "z"), shape)}
 
     def _medians(self) -> Tensor:
         """(1, C, 1, 1); the quantiles learn from the auxiliary loss alone."""

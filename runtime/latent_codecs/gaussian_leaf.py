@@ -10,7 +10,7 @@ from compressai.latent_codecs import LatentCodec
 from compressai.ops import quantize_ste
 from torch import Tensor
 
-from codecspec.runtime.latent_codecs.symbols import Strings, require_codable
+from codecspec.runtime.latent_codecs.symbols import Strings, only_part, require_codable
 
 
 class GaussianLeaf(LatentCodec, ABC):
@@ -63,7 +63,7 @@ class GaussianLeaf(LatentCodec, ABC):
         """The inverse of `compress`: one list of N strings, (H, W), (N, P, H, W) -> `y_hat`."""
         scales, means, support = self.parameters_of(ctx_params, self.channels_of(ctx_params))
         indexes = self.gaussian_conditional.build_indexes(scales)
-        y_hat = self.gaussian_conditional.decompress(strings[0], indexes, dtype=scales.dtype, means=means)
+        y_hat = self.gaussian_conditional.decompress(only_part(strings, "y"), indexes, dtype=scales.dtype, means=means)
         return {"y_hat": self.refine(y_hat, support)}
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int]:

@@ -14,6 +14,17 @@ Strings = Sequence[Sequence[bytes]]
 """Strings of a latent: for each of its parts in coding order, one string per image of the batch."""
 
 
+def only_part(strings: Strings, where: str) -> Sequence[bytes]:
+    """The strings of a latent that is coded in one part.
+
+    Raises:
+        StreamError: there is another number of parts.
+    """
+    if len(strings) != 1:
+        raise StreamError("E-stream", where, f"{len(strings)} parts of strings, and it is coded in one")
+    return strings[0]
+
+
 def require_codable(residual: Tensor, where: str) -> None:
     """Refuse a latent (less its mean) that no integer stands for.
 

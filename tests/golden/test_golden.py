@@ -1,0 +1,56 @@
+"""The published models compute what their authors' code computes: every file in this folder, in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from codecspec.compiler.convert import from_canonical
+from codecspec.compiler.layouts import load_layout
+from codecspec.compiler.lower import lower
+from codecspec.compiler.saved_model import with_weights
+from codecspec.schema import load_spec
+from tests.golden import golden_models
+
+NAMES = sorted(path.stem for path in golden_models.FOLDER.glob("*.json"))
+
+
+def test_goldens_are_found() -> None:
+    assert "wacnn" in NAMES
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", NAMES)
+def test_authors_checkpoint_gives_the_authors_numbers(name: str) -> None:
+    golden = golden_models.read(name)
+    checkpoint = golden_models.state_dict(golden)
+    assert len(checkpoint) == len(golden["state_dict"])
+
+    codec, conversion = with_weights(lower(load_spec(name)), checkpoint)
+    assert conversion.layout == "authors"
+    assert sum(p.numel() for p in codec.parameters()) == golden["num_parameters"]
+    back = from_canonical(codec.state_dict(), load_layout(f"authors-{name}")).tensors
+    assert back.keys() == checkpoint.keys()
+    assert all(torch.equal(back[key], tensor) and back[key].dtype == tensor.dtype for key, tensor in checkpoint.items())
+
+    codec.double()
+    x = golden_models.image(golden)
+    with torch.no_grad():
+        out = codec(x)
+        y = codec.g_a(x)
+    assert golden_models.differences(golden, out, y) == []
+
+
+@pytest.mark.golden
+def test_a_swapped_mean_and_scale_misses_the_golden() -> None:
+    """The comparison can fail: weights that load strictly and are wired wrongly are found, channel by channel."""
+    golden = golden_models.read("wacnn")
+    codec, _ = with_weights(lower(load_spec("wacnn")), golden_models.state_dict(golden))
+    h_s = codec.latent_codec.h_s
+    h_s.h_mean_s, h_s.h_scale_s = h_s.h_scale_s, h_s.h_mean_s
+    codec.double()
+    with torch.no_grad():
+        out = codec(golden_models.image(golden))
+    found = golden_models.differences(golden, out, None)
+    assert any(line.startswith("bits of y, channel 0") for line in found)
+    assert not any(line.startswith("bits of z") for line in found)

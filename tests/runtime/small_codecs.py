@@ -1,0 +1,34 @@
+"""Small codecs with latents worth coding, for the tests of the runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from codecspec import compile_spec, specs
+from codecspec.runtime.codec import Codec
+from tests.golden.golden_models import fill
+
+SMALL: dict[str, dict[str, Any]] = {
+    "bmshj2018-hyperprior": {"N": 12, "M": 18},
+    "mbt2018-mean": {"N": 12, "M": 18},
+    "wacnn": {"N": 16, "M": 40, "slices": 5, "max_support": 3},
+}
+"""Params that make each zoo spec small."""
+
+
+GAIN = {"bmshj2018-hyperprior": 1.6, "mbt2018-mean": 1.6, "wacnn": 1.2}
+"""Gains of the weight formula that give many symbols and a picture that does not saturate."""
+
+
+def small(name: str) -> Codec:
+    """A zoo spec at small params with formula weights, in eval mode."""
+    codec = compile_spec(name, **SMALL[name])
+    fill(codec, GAIN[name])
+    return codec
+
+
+def images(batch: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+    """(batch, 3, height, width) uniform in [0, 1]."""
+    return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(seed))
