@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from codecspec import compile_spec, specs
+from codecspec import compile_spec
 from codecspec.runtime.codec import Codec
 from tests.golden.golden_models import fill
 
