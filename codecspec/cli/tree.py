@@ -18,15 +18,17 @@ def print_tree(plan: Plan) -> None:
     table.add_column("node", no_wrap=True)
     table.add_column("kind", no_wrap=True)
     table.add_column("says", overflow="fold", style="dim")
-    for title in ("channels", "at", "parameters", "kMAC/px"):
+    for title in ("channels", "at", "tensors", "parameters", "kMAC/px"):
         table.add_column(title, justify="right", no_wrap=True)
-    for depth, node in _rows(plan):
+    for name, node in _rows(plan):
+        tensors = sum(len(inner.tensors) for inner in node.walk())
         table.add_row(
-            "  " * depth + (node.path if depth == 0 else _below(node)),
+            name,
             node.kind,
             _says(node),
             f"{node.c_in} > {node.c_out}" if node.c_in != node.c_out else str(node.c_in),
             str(node.scale_out),
+            str(tensors) if tensors else "",
             f"{node.parameters:,}" if node.parameters else "",
             f"{float(node.total_macs) / 1e3:,.3f}" if node.total_macs else "",
         )
@@ -40,20 +42,16 @@ def print_tree(plan: Plan) -> None:
     )
 
 
-def _rows(plan: Plan) -> Iterator[tuple[int, Node]]:
-    def below(node: Node, depth: int) -> Iterator[tuple[int, Node]]:
-        yield depth, node
+def _rows(plan: Plan) -> Iterator[tuple[str, Node]]:
+    """Every node with its indented name: its path below its parent."""
+
+    def below(node: Node, parent: str, depth: int) -> Iterator[tuple[str, Node]]:
+        yield "  " * depth + node.path.removeprefix(f"{parent}."), node
         for child in node.children:
-            yield from below(child, depth + 1)
+            yield from below(child, node.path, depth + 1)
 
     for root in plan.roots:
-        yield from below(root, 0)
-
-
-def _below(node: Node) -> str:
-    """The last segment of the path, and the one before it for a slice (`channel_context.y3`)."""
-    segments = node.path.split(".")
-    return ".".join(segments[-2:]) if segments[-2] in ("channel_context", "latent_codec") else segments[-1]
+        yield from below(root, "", 0)
 
 
 def _says(node: Node) -> str:
