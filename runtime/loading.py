@@ -64,7 +64,8 @@ def _table_problems(codec: nn.Module, state_dict: Mapping[str, Tensor]) -> list[
             rows = module.channels
         else:
             rows = state_dict.get(f"{path}.scale_table", module.scale_table).numel()
-        message = table_problem(*(state_dict[key] for key in keys), rows)
+        offset, cdf, length = (state_dict[key] for key in keys)
+        message = table_problem(offset, cdf, length, rows)
         if message:
             hint = "leave the tables out (empty tensors); they are made again from the weights"
             problems.append(Problem("E-tensors", keys[1], message, hint))
