@@ -22,7 +22,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             partial = Path(folder) / path.name
+            partial.touch()
+            mode = partial.stat().st_mode  # what the system gives a new file; some writers make theirs private
             yield partial
+            partial.chmod(mode)
             partial.replace(path)
     except OSError as error:
         raise UsageError("E-output", str(path), f"it cannot be written: {error.strerror or error}") from error

@@ -180,3 +180,9 @@ def test_the_spec_in_a_file_is_text_that_loads(tmp_path: Path) -> None:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     spec = cs.parse_spec(header["__metadata__"][SPEC_KEY])
     assert cs.spec_hash(cs.lower(spec).spec) == codec.spec_hash
+
+
+def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_safetensors(STATE, tmp_path / "x.safetensors", {})
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
