@@ -5,8 +5,9 @@ Two specs mean the same codec exactly when their canonical forms are equal: expr
 no transform changes or that nobody reads normalised, defaults filled in, keys in the schema's order. Name, reference
 and params are no part of it.
 
-The hash is over the canonical form *without* fields at their defaults: a later release that adds an optional field
-keeps the hash of every spec that does not use it, and with it every stream.
+The hash says which codec it is, so what only training sees is no part of it either. It is over the canonical form
+*without* fields at their defaults: a later release that adds an optional field keeps the hash of every spec that does
+not use it, and with it every stream.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 from codecspec.compiler.kinds import conditional_kind_of
 from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec, group_widths
+from codecspec.schema.fields import SpecModel
 from codecspec.schema.leaves import Leaves, leaf_per_slice
 from codecspec.schema.model import ModelSpec
 
@@ -39,9 +41,26 @@ def canonical_dict(canonical_spec: ModelSpec) -> dict[str, Any]:
 
 
 def spec_hash(canonical_spec: ModelSpec) -> str:
-    """SHA-256 of what a canonical spec means, as 64 hexadecimal digits."""
-    said = canonical_spec.model_dump(mode="json", exclude=_NOT_MEANING, exclude_defaults=True)
+    """SHA-256 of what a canonical spec means to its coder, as 64 hexadecimal digits."""
+    coder: ModelSpec = _without_training(canonical_spec)
+    y = coder.latent_codec.y
+    if isinstance(y, ChannelGroupsSpec) and isinstance(
+        y.groups, tuple
+    ):  # leaves that differ in training alone: one run
+        coder = canonical(coder, sum(y.groups))
+    said = coder.model_dump(mode="json", exclude=_NOT_MEANING, exclude_defaults=True)
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _without_training(node: Any) -> Any:
+    """A spec, or a part of one, with what only training sees at its default."""
+    if isinstance(node, tuple):
+        return tuple(_without_training(item) for item in node)
+    if not isinstance(node, SpecModel):
+        return node
+    fields = type(node).model_fields
+    values = {name: _without_training(getattr(node, name)) for name in fields}
+    return node.model_copy(update=values | {name: fields[name].default for name in type(node).training_only})
 
 
 def _canonical_groups(y: ChannelGroupsSpec, channels: int) -> ChannelGroupsSpec:

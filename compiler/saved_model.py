@@ -13,7 +13,7 @@ from codecspec.compiler.convert import Conversion, to_canonical
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
 from codecspec.schema.errors import CheckpointError
-from codecspec.schema.load import SpecLike, load_spec, parse_spec
+from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
 from codecspec.schema.model import ModelSpec
 from codecspec.schema.yaml_source import write_yaml
 
@@ -54,7 +54,7 @@ def load(path: str | os.PathLike[str]) -> Codec:
         message = "there is no spec in this file"
         hint = "say which model it is: compile-spec SPEC --weights FILE -o OUT.safetensors"
         raise CheckpointError("E-checkpoint", str(path), message, hint)
-    plan = lower(parse_spec(metadata[SPEC_KEY], f"{os.fspath(path)}#spec"))
+    plan = lower(parse_whole_spec(metadata[SPEC_KEY], f"{os.fspath(path)}#spec"))
     if metadata.get(HASH_KEY) != spec_hash(plan.spec):
         said = f"{metadata.get(HASH_KEY)!r:.16}"
         message = f"the spec inside has the hash {spec_hash(plan.spec)[:12]}, and the file says {said}"

@@ -7,7 +7,7 @@ the problems that Pydantic has no good words for (an unknown key, with its own l
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -50,6 +50,9 @@ class SpecModel(BaseModel):
     """Base of every node of a spec: immutable, and no key passes unread."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    training_only: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only training sees; no part of a spec's hash."""
 
     @model_validator(mode="wrap")
     @classmethod

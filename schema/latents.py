@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -43,6 +43,8 @@ HyperSynthesisSpec = Annotated[
 
 class EntropyBottleneckSpec(SpecModel):
     """The factorized, learned density of z (Balle et al., ICLR 2018)."""
+
+    training_only: ClassVar[frozenset[str]] = frozenset({"quantizer"})
 
     type: Literal["entropy_bottleneck"]
     quantizer: Quantizer = "noise"

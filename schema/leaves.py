@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -23,6 +23,8 @@ def _known_order(chunks: tuple[str, ...]) -> tuple[str, ...]:
 class GaussianSpec(SpecModel):
     """y_hat = round(y - mu) + mu, coded under a Gaussian convolved with a unit box."""
 
+    training_only: ClassVar[frozenset[str]] = frozenset({"quantizer"})
+
     type: Literal["gaussian"]
     quantizer: Quantizer = "noise"
     """What the decoder's nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
@@ -33,6 +35,8 @@ class GaussianSpec(SpecModel):
 class LRPGaussianSpec(SpecModel):
     """A Gaussian leaf with latent residual prediction: y_hat += lrp_scale * tanh(lrp(mean_support, y_hat))
     (Minnen & Singh, ICIP 2020)."""
+
+    training_only: ClassVar[frozenset[str]] = frozenset({"quantizer"})
 
     type: Literal["lrp_gaussian"]
     widths: Widths

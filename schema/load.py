@@ -49,6 +49,14 @@ def parse_spec(text: str | bytes, name: str = "<text>", **params: Any) -> ModelS
     return resolve(merge_extends(parse_yaml(text, name), Path.cwd(), find_spec), params)
 
 
+def parse_whole_spec(text: str, name: str) -> ModelSpec:
+    """A spec out of YAML text from a file that is not trusted to name others: it may not extend anything."""
+    tree = parse_yaml(text, name)
+    if "extends" in tree:
+        raise SchemaError("E-extends", str(tree.key_marks["extends"]), "a spec inside another file stands by itself")
+    return resolve(tree, {})
+
+
 def find_spec(spec: str, folder: Path | None = None) -> Path:
     """The file of a spec: a path (relative to `folder`) if it looks like one or is there, else a name in the zoo.
 

@@ -166,6 +166,14 @@ def test_a_saved_codec_whose_spec_was_changed_is_refused(tmp_path: Path) -> None
         cs.load(path)
 
 
+def test_a_spec_inside_a_file_names_no_other_file(tmp_path: Path) -> None:
+    text = "codecspec: 1\nextends: /etc/passwd\nname: x\n"
+    write_safetensors(STATE, tmp_path / "x.safetensors", {SPEC_KEY: text, HASH_KEY: ""})
+    with pytest.raises(cs.SchemaError, match="stands by itself") as caught:
+        cs.load(tmp_path / "x.safetensors")
+    assert caught.value.where == f"{tmp_path / 'x.safetensors'}#spec:2:1"
+
+
 def test_a_file_without_a_spec_says_what_to_do(tmp_path: Path) -> None:
     write_safetensors(STATE, tmp_path / "x.safetensors", {})
     with pytest.raises(cs.CheckpointError, match="there is no spec in this file") as caught:
