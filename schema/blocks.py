@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from codecspec.schema.expressions import ExpressionError, check_name
 from codecspec.schema.fields import Channels, Flag, Integer, Kernel, Real, Size, SpecModel
+from codecspec.schema.transformer_blocks import ConvTransSpec
 
 
 class ConvSpec(SpecModel):
@@ -115,6 +116,7 @@ BlockSpec = Annotated[
     | GELUSpec
     | AbsSpec
     | WindowGateSpec
+    | ConvTransSpec
     | SequenceSpec,
     Field(discriminator="type"),
 ]

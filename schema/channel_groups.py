@@ -10,6 +10,7 @@ from codecspec.schema.expressions import MAX_VALUE
 from codecspec.schema.fields import AS_LIST, MAX_SLICES, WRONG_FORM, Channels, Flag, Integer, Real, SpecModel, Widths
 from codecspec.schema.leaves import Leaves
 from codecspec.schema.support import Support
+from codecspec.schema.support_transforms import SupportTransformSpec
 
 Proportion = Annotated[Real, Field(gt=0, le=MAX_VALUE)]
 
@@ -91,7 +92,7 @@ class MeanScaleContextSpec(SpecModel):
     type: Literal["mean_scale"]
     widths: Widths
     """Hidden widths of both nets' 3x3 convolutions. Recoverable: yes, from the weights' shapes."""
-    transform: None = None
+    transform: SupportTransformSpec | None = None
     """A net over each support before its head; null for none. Recoverable: yes, by its keys."""
     emit_mean_support: Literal["pre", "post", "none"] = "post"
     """What the head hands to an LRP: the mean support before or after `transform`. Recoverable: no."""

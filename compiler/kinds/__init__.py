@@ -8,6 +8,7 @@ from codecspec.compiler.kind import ConditionalKind, ContextKind, Kind
 from codecspec.compiler.kinds.abs import Abs
 from codecspec.compiler.kinds.channel_groups import ChannelGroups
 from codecspec.compiler.kinds.conv import Conv
+from codecspec.compiler.kinds.conv_trans import ConvTrans
 from codecspec.compiler.kinds.deconv import Deconv
 from codecspec.compiler.kinds.dual import Dual
 from codecspec.compiler.kinds.entropy_bottleneck import EntropyBottleneck
@@ -22,6 +23,7 @@ from codecspec.compiler.kinds.mean_scale import MeanScale
 from codecspec.compiler.kinds.relu import ReLU
 from codecspec.compiler.kinds.sequence import Sequence
 from codecspec.compiler.kinds.subpel import Subpel
+from codecspec.compiler.kinds.sw_atten import SWAtten
 from codecspec.compiler.kinds.window_gate import WindowGate
 from codecspec.schema.fields import SpecModel
 
@@ -35,6 +37,8 @@ _ALL: tuple[Kind[Any], ...] = (
     GELU(),
     Abs(),
     WindowGate(),
+    ConvTrans(),
+    SWAtten(),
     Sequence(),
     Hyperprior(),
     Dual(),

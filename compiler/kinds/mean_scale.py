@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import ContextKind, Lowering, Place, build_node
+from codecspec.compiler.kind import ContextKind, Lowering, Place, build_children
 from codecspec.compiler.plan import Node
 from codecspec.schema.channel_groups import MeanScaleContextSpec
 from codecspec.schema.entropy_transform import EntropyTransformSpec
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class MeanScale(ContextKind[MeanScaleContextSpec]):
-    """`mean_cc` and `scale_cc`, each over (its half of the side parameters, earlier slices)."""
+    """`mean_cc` and `scale_cc`, each over (its half of the side parameters, earlier slices), and before each a
+    `mean_support_transform` and `scale_support_transform` of its own where the spec has one."""
 
     spec_type = MeanScaleContextSpec
 
@@ -23,7 +24,10 @@ class MeanScale(ContextKind[MeanScaleContextSpec]):
     ) -> Node:
         support = place.channels - side // 2
         head = EntropyTransformSpec(type="entropy_transform", widths=spec.widths, out=slice_channels)
-        children = tuple(lowering.lower(head, place.at(name).fed(support)) for name in ("mean_cc", "scale_cc"))
+        children = [lowering.lower(head, place.at(name).fed(support)) for name in ("mean_cc", "scale_cc")]
+        if spec.transform is not None:
+            names = ("mean_support_transform", "scale_support_transform")
+            children += [lowering.lower(spec.transform, place.at(name, "transform").fed(support)) for name in names]
         return Node(
             path=place.path,
             kind=self.tag(),
@@ -32,17 +36,17 @@ class MeanScale(ContextKind[MeanScaleContextSpec]):
             c_out=2 * slice_channels + (support if emit else 0),
             scale_in=place.scale,
             scale_out=place.scale,
-            children=children,
+            children=tuple(children),
         )
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead
 
-        mean_cc, scale_cc = node.children
+        modules = build_children(node.children)
+        mean_cc, scale_cc = node.child("mean_cc"), node.child("scale_cc")
         emits = node.c_out > mean_cc.c_out + scale_cc.c_out
         return MeanScaleContextHead(
-            build_node(mean_cc),
-            build_node(scale_cc),
+            **modules,
             side_split=node.c_in - mean_cc.c_in,
             emit_mean_support=node.spec.emit_mean_support if emits else False,
         )

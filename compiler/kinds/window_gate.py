@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors, linear_tensors
+from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.transformer_tensors import (
+    attention_macs,
+    attention_tensors,
+    residual_unit_macs,
+    residual_unit_tensors,
+)
 from codecspec.schema.blocks import WindowGateSpec
 
 if TYPE_CHECKING:
@@ -23,19 +29,15 @@ class WindowGate(BlockKind[WindowGateSpec]):
     def tensors(self, spec: WindowGateSpec, c_in: int) -> dict[str, TensorPlan]:
         tensors: dict[str, TensorPlan] = {}
         for i in range(NUM_UNITS):
-            tensors |= _unit_tensors(f"conv_a.{i}.conv", c_in)
-        tensors["conv_b.0.attn.relative_position_bias_table"] = TensorPlan(((2 * spec.window - 1) ** 2, spec.heads))
-        tensors |= linear_tensors(c_in, 3 * c_in, "conv_b.0.attn.qkv")
-        tensors |= linear_tensors(c_in, c_in, "conv_b.0.attn.proj")
+            tensors |= residual_unit_tensors(f"conv_a.{i}", c_in)
+        tensors |= attention_tensors("conv_b.0.attn", c_in, spec.heads, spec.window)
         for i in range(NUM_UNITS):
-            tensors |= _unit_tensors(f"conv_b.{i + 1}.conv", c_in)
+            tensors |= residual_unit_tensors(f"conv_b.{i + 1}", c_in)
         return tensors | conv_tensors(c_in, c_in, 1, f"conv_b.{NUM_UNITS + 1}")
 
     def flow(self, spec: WindowGateSpec, c_in: int) -> Flow:
-        half = c_in // 2
-        unit = 2 * c_in * half + 9 * half * half
-        attention = 4 * c_in * c_in + 2 * c_in * spec.window**2
-        return Flow(c_in, macs=2 * NUM_UNITS * unit + attention + c_in * c_in)
+        units = 2 * NUM_UNITS * residual_unit_macs(c_in)
+        return Flow(c_in, macs=units + attention_macs(c_in, spec.window) + c_in**2)
 
     def problem(self, spec: WindowGateSpec, c_in: int) -> tuple[str, str] | None:
         if c_in % spec.heads:
@@ -50,12 +52,3 @@ class WindowGate(BlockKind[WindowGateSpec]):
         from codecspec.runtime.layers.window_gate import WindowGate as WindowGateModule
 
         return WindowGateModule(c_in, num_heads=spec.heads, window=spec.window, shift=spec.shift, num_units=NUM_UNITS)
-
-
-def _unit_tensors(prefix: str, channels: int) -> dict[str, TensorPlan]:
-    half = channels // 2
-    return {
-        **conv_tensors(channels, half, 1, f"{prefix}.0"),
-        **conv_tensors(half, half, 3, f"{prefix}.2"),
-        **conv_tensors(half, channels, 1, f"{prefix}.4"),
-    }

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MASKED = -100.0
-"""Added to the attention between regions that a cyclic shift brought together; finite, as in Swin and WACNN."""
+SWIN_MASKED = -100.0
+"""Added to the attention between regions that a cyclic shift brought together; finite, as in Swin, STF and WACNN."""
 
 
 def relative_position_index(window: int, device: torch.device | None = None) -> Tensor:
@@ -26,8 +26,8 @@ def relative_position_index(window: int, device: torch.device | None = None) -> 
     return dy * (2 * window - 1) + dx
 
 
-def shift_mask(height: int, width: int, window: int, shift: int, like: Tensor) -> Tensor:
-    """(windows, w^2, w^2): 0 between positions of one region, `MASKED` between regions, after a cyclic shift.
+def shift_mask(height: int, width: int, window: int, shift: int, masked: float, like: Tensor) -> Tensor:
+    """(windows, w^2, w^2): 0 between positions of one region, `masked` between regions, after a cyclic shift.
 
     `height` and `width` are multiples of `window`; dtype and device are those of `like`.
     """
@@ -41,7 +41,7 @@ def shift_mask(height: int, width: int, window: int, shift: int, like: Tensor) -
     region = 3 * regions(height)[:, None] + regions(width)[None, :]
     windows = region.view(height // window, window, width // window, window).transpose(1, 2).reshape(-1, window**2)
     apart = windows[:, None, :] != windows[:, :, None]
-    return torch.zeros(apart.shape, dtype=like.dtype, device=like.device).masked_fill_(apart, MASKED)
+    return torch.zeros(apart.shape, dtype=like.dtype, device=like.device).masked_fill_(apart, masked)
 
 
 class WindowAttention(nn.Module):
@@ -92,40 +92,55 @@ class WindowAttention(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(batch, tokens, channels))
 
 
-class WindowedAttention(nn.Module):
-    """x + attention(x) over (optionally shifted) windows of a feature map; no norm, no MLP (WACNN's).
+def attend_in_windows(attn: WindowAttention, x: Tensor, *, shift: int, masked: float) -> Tensor:
+    """Attention over (optionally shifted) windows of a feature map.
 
     Maps whose sides are no multiples of the window are padded with zeros at right and bottom, attended with the
     padding, and cropped.
 
     Args:
+        attn: the attention.
+        x: (N, H, W, C).
+        shift: cyclic shift in positions; positions that were not neighbours before it do not see each other.
+        masked: what is added to the attention between those.
+
+    Returns:
+        (N, H, W, C).
+    """
+    n, height, width, c = x.shape
+    w = attn.window
+    right, bottom = -width % w, -height % w
+    padded = F.pad(x, (0, 0, 0, right, 0, bottom)) if right or bottom else x
+    tall, wide = height + bottom, width + right
+    mask = None
+    if shift:
+        padded = padded.roll((-shift, -shift), (1, 2))
+        mask = shift_mask(tall, wide, w, shift, masked, like=x)
+    rows, columns = tall // w, wide // w
+    windows = padded.reshape(n, rows, w, columns, w, c).transpose(2, 3).reshape(-1, w * w, c)
+    attended = attn(windows, mask)
+    out = attended.view(n, rows, columns, w, w, c).transpose(2, 3).reshape(n, tall, wide, c)
+    if shift:
+        out = out.roll((shift, shift), (1, 2))
+    return out[:, :height, :width]
+
+
+class WindowedAttention(nn.Module):
+    """x + attention(x) over (optionally shifted) windows of a feature map; no norm, no MLP (WACNN's).
+
+    Args:
         channels: C.
         num_heads: attention heads.
         window: side of a window in positions.
-        shift: cyclic shift in positions; positions that were not neighbours before it do not see each other.
+        shift: cyclic shift in positions; see `attend_in_windows`.
     """
 
     def __init__(self, channels: int, *, num_heads: int, window: int, shift: int) -> None:
         super().__init__()
-        self.window = window
         self.shift = shift
         self.attn = WindowAttention(channels, num_heads, window)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        n, c, height, width = x.shape
-        w, s = self.window, self.shift
-        right, bottom = -width % w, -height % w
-        padded = F.pad(x, (0, right, 0, bottom)) if right or bottom else x
-        h_pad, w_pad = height + bottom, width + right
-        mask = None
-        if s:
-            padded = padded.roll((-s, -s), (2, 3))
-            mask = shift_mask(h_pad, w_pad, w, s, like=x)
-        rows, columns = h_pad // w, w_pad // w
-        windows = padded.view(n, c, rows, w, columns, w).permute(0, 2, 4, 3, 5, 1).reshape(-1, w * w, c)
-        attended = self.attn(windows, mask)
-        out = attended.view(n, rows, columns, w, w, c).permute(0, 5, 1, 3, 2, 4).reshape(n, c, h_pad, w_pad)
-        if s:
-            out = out.roll((s, s), (2, 3))
-        return x + out[:, :, :height, :width]
+        attended = attend_in_windows(self.attn, x.permute(0, 2, 3, 1), shift=self.shift, masked=SWIN_MASKED)
+        return x + attended.permute(0, 3, 1, 2)

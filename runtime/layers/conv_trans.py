@@ -1,0 +1,45 @@
+"""TCM's mixed block of convolution and transformer (Liu, Sun, Katto, CVPR 2023, section 3.2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from compressai.layers import ResidualBlock
+from torch import Tensor, nn
+
+from codecspec.runtime.layers.transformer_block import TransformerBlock
+
+
+class ConvTransBlock(nn.Module):
+    """Half of the channels through a residual block, half through a transformer block.
+
+                          ┌─► c ─► conv_block(c) + c ─┐
+        x ─┬─► conv1_1 ───┤                           ├─► conv1_2 ─► + ─► out
+           │              └─► t ─► trans_block(t) ────┘              │
+           └─────────────────────────────────────────────────────────┘
+
+    Args:
+        channels: C, even.
+        head_dim: channels of an attention head; divides C / 2.
+        window: side of a window in positions.
+        shift: cyclic shift of the windows in positions; the mask between regions is -inf.
+    """
+
+    def __init__(self, channels: int, *, head_dim: int, window: int, shift: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.trans_block = TransformerBlock(
+            half, num_heads=half // head_dim, window=window, shift=shift, masked=-math.inf
+        )
+        self.conv1_1 = nn.Conv2d(channels, channels, 1)
+        self.conv1_2 = nn.Conv2d(channels, channels, 1)
+        self.conv_block = ResidualBlock(half, half)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        c, t = self.conv1_1(x).chunk(2, dim=1)
+        c = self.conv_block(c) + c
+        t = self.trans_block(t.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        out: Tensor = x + self.conv1_2(torch.cat([c, t], dim=1))
+        return out

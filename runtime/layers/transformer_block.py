@@ -1,0 +1,63 @@
+"""Swin's transformer block: attention in windows and an MLP, each behind a norm and around a skip (Liu et al., Swin,
+ICCV 2021, section 3.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_windows
+
+
+class MLP(nn.Module):
+    """Linear, GELU, linear, over the last axis.
+
+    Args:
+        channels: C, in and out.
+        hidden: channels between.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, hidden)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(.., C) -> (.., C)."""
+        out: Tensor = self.fc2(self.act(self.fc1(x)))
+        return out
+
+
+class TransformerBlock(nn.Module):
+    """x + attention(norm1(x)), then + MLP(norm2(.)).
+
+    Maps whose sides are no multiples of the window are padded with zeros at right and bottom, after `norm1`; the
+    padding is attended, unmasked, and cropped.
+
+    Args:
+        channels: C, a multiple of `num_heads`.
+        num_heads: attention heads.
+        window: side of a window in positions.
+        shift: cyclic shift of the windows in positions.
+        masked: added to the attention between regions that the shift brought together: finite (-100, Swin and STF)
+            or -inf (TCM).
+        mlp_ratio: hidden channels of the MLP per channel.
+    """
+
+    def __init__(
+        self, channels: int, *, num_heads: int, window: int, shift: int, masked: float, mlp_ratio: int = 4
+    ) -> None:
+        super().__init__()
+        self.window = window
+        self.shift = shift
+        self.masked = masked
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = WindowAttention(channels, num_heads, window)
+        self.norm2 = nn.LayerNorm(channels)
+        self.mlp = MLP(channels, mlp_ratio * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H, W, C) -> (N, H, W, C)."""
+        x = x + attend_in_windows(self.attn, self.norm1(x), shift=self.shift, masked=self.masked)
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out

@@ -1,0 +1,25 @@
+"""What a support goes through before its head: a net of its own for the means and one for the scales of each slice."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from codecspec.schema.fields import Channels, Size, SpecModel
+
+
+class SWAttenSpec(SpecModel):
+    """Swin-transformer attention over the support (Liu, Sun, Katto, TCM, CVPR 2023, section 3.3)."""
+
+    type: Literal["sw_atten"]
+    width: Channels = 128
+    """Channels that the support is projected to. Recoverable: yes, from the projections' shapes."""
+    head_dim: Channels = 16
+    """Channels of an attention head. Recoverable: yes, from the bias table's shape."""
+    window: Size = 8
+    """Side of the attention window in positions. Recoverable: yes, from the bias table's shape."""
+
+
+SupportTransformSpec = Annotated[SWAttenSpec, Field(discriminator="type")]
+"""Any support transform."""
