@@ -13,6 +13,13 @@ from pydantic_core import PydanticCustomError
 
 from codecspec.schema.expressions import ExpressionError, check_name
 from codecspec.schema.fields import Channels, Flag, Integer, Kernel, Real, Size, SpecModel
+from codecspec.schema.residual_blocks import (
+    AttentionSpec,
+    ResidualBottleneckSpec,
+    ResidualSpec,
+    ResidualStrideSpec,
+    ResidualUpsampleSpec,
+)
 from codecspec.schema.transformer_blocks import ConvTransSpec
 
 
@@ -115,6 +122,11 @@ BlockSpec = Annotated[
     | LeakyReLUSpec
     | GELUSpec
     | AbsSpec
+    | ResidualSpec
+    | ResidualStrideSpec
+    | ResidualUpsampleSpec
+    | ResidualBottleneckSpec
+    | AttentionSpec
     | WindowGateSpec
     | ConvTransSpec
     | SequenceSpec,

@@ -6,6 +6,7 @@ from typing import Any
 
 from codecspec.compiler.kind import ConditionalKind, ContextKind, Kind
 from codecspec.compiler.kinds.abs import Abs
+from codecspec.compiler.kinds.attention import Attention
 from codecspec.compiler.kinds.channel_groups import ChannelGroups
 from codecspec.compiler.kinds.conv import Conv
 from codecspec.compiler.kinds.conv_trans import ConvTrans
@@ -21,6 +22,10 @@ from codecspec.compiler.kinds.leaky_relu import LeakyReLU
 from codecspec.compiler.kinds.lrp_gaussian import LRPGaussian
 from codecspec.compiler.kinds.mean_scale import MeanScale
 from codecspec.compiler.kinds.relu import ReLU
+from codecspec.compiler.kinds.residual import Residual
+from codecspec.compiler.kinds.residual_bottleneck import ResidualBottleneck
+from codecspec.compiler.kinds.residual_stride import ResidualStride
+from codecspec.compiler.kinds.residual_upsample import ResidualUpsample
 from codecspec.compiler.kinds.sequence import Sequence
 from codecspec.compiler.kinds.subpel import Subpel
 from codecspec.compiler.kinds.sw_atten import SWAtten
@@ -36,6 +41,11 @@ _ALL: tuple[Kind[Any], ...] = (
     LeakyReLU(),
     GELU(),
     Abs(),
+    Residual(),
+    ResidualStride(),
+    ResidualUpsample(),
+    ResidualBottleneck(),
+    Attention(),
     WindowGate(),
     ConvTrans(),
     SWAtten(),

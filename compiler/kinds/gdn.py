@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow
-from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.plan import TensorPlan, join
 from codecspec.schema.blocks import GDNSpec
 
 if TYPE_CHECKING:
@@ -18,15 +18,7 @@ class GDN(BlockKind[GDNSpec]):
     spec_type = GDNSpec
 
     def tensors(self, spec: GDNSpec, c_in: int) -> dict[str, TensorPlan]:
-        constant = TensorPlan((1,), "buffer")
-        return {
-            "beta": TensorPlan((c_in,)),
-            "gamma": TensorPlan((c_in, c_in)),
-            "beta_reparam.pedestal": constant,
-            "beta_reparam.lower_bound.bound": constant,
-            "gamma_reparam.pedestal": constant,
-            "gamma_reparam.lower_bound.bound": constant,
-        }
+        return gdn_tensors(c_in)
 
     def flow(self, spec: GDNSpec, c_in: int) -> Flow:
         return Flow(c_in, macs=c_in * c_in)
@@ -39,3 +31,17 @@ class GDN(BlockKind[GDNSpec]):
         with torch.device("cpu"):
             module: nn.Module = CompressAIGDN(c_in, inverse=spec.inverse)
         return module
+
+
+def gdn_tensors(channels: int, prefix: str = "") -> dict[str, TensorPlan]:
+    """The state of a GDN, which other blocks have inside."""
+    constant = TensorPlan((1,), "buffer")
+    tensors = {
+        "beta": TensorPlan((channels,)),
+        "gamma": TensorPlan((channels, channels)),
+        "beta_reparam.pedestal": constant,
+        "beta_reparam.lower_bound.bound": constant,
+        "gamma_reparam.pedestal": constant,
+        "gamma_reparam.lower_bound.bound": constant,
+    }
+    return {join(prefix, name): tensor for name, tensor in tensors.items()}

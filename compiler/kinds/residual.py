@@ -1,0 +1,32 @@
+"""`residual`: x + [3x3, leaky ReLU, 3x3, leaky ReLU](x)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.plan import TensorPlan
+from codecspec.schema.residual_blocks import ResidualSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Residual(BlockKind[ResidualSpec]):
+    """conv1, conv2, and `skip` where the width changes; CompressAI's ResidualBlock."""
+
+    spec_type = ResidualSpec
+
+    def tensors(self, spec: ResidualSpec, c_in: int) -> dict[str, TensorPlan]:
+        skip = conv_tensors(c_in, spec.out, 1, "skip") if c_in != spec.out else {}
+        return conv_tensors(c_in, spec.out, 3, "conv1") | conv_tensors(spec.out, spec.out, 3, "conv2") | skip
+
+    def flow(self, spec: ResidualSpec, c_in: int) -> Flow:
+        skip = c_in * spec.out if c_in != spec.out else 0
+        return Flow(spec.out, macs=9 * c_in * spec.out + 9 * spec.out**2 + skip)
+
+    def module(self, spec: ResidualSpec, c_in: int) -> nn.Module:
+        from compressai.layers import ResidualBlock
+
+        module: nn.Module = ResidualBlock(c_in, spec.out)
+        return module

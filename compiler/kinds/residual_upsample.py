@@ -1,0 +1,41 @@
+"""`residual_upsample`: a residual block with sub-pixel upsampling on both ways."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kinds.gdn import gdn_tensors
+from codecspec.compiler.plan import TensorPlan
+from codecspec.schema.residual_blocks import ResidualUpsampleSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ResidualUpsample(BlockKind[ResidualUpsampleSpec]):
+    """subpel_conv, conv, igdn and upsample; CompressAI's ResidualBlockUpsample."""
+
+    spec_type = ResidualUpsampleSpec
+
+    def tensors(self, spec: ResidualUpsampleSpec, c_in: int) -> dict[str, TensorPlan]:
+        shuffled = spec.out * spec.factor**2
+        return {
+            **conv_tensors(c_in, shuffled, 3, "subpel_conv.0"),
+            **conv_tensors(spec.out, spec.out, 3, "conv"),
+            **gdn_tensors(spec.out, "igdn"),
+            **conv_tensors(c_in, shuffled, 3, "upsample.0"),
+        }
+
+    def flow(self, spec: ResidualUpsampleSpec, c_in: int) -> Flow:
+        macs = (2 * 9 * c_in * spec.out + 10 * spec.out**2) * spec.factor**2
+        return Flow(spec.out, Fraction(spec.factor), macs)
+
+    def module(self, spec: ResidualUpsampleSpec, c_in: int) -> nn.Module:
+        import torch
+        from compressai.layers import ResidualBlockUpsample
+
+        with torch.device("cpu"):  # for its GDN; see the kind `gdn`
+            module: nn.Module = ResidualBlockUpsample(c_in, spec.out, spec.factor)
+        return module
