@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.derived_tensors import DERIVED
-from codecspec.compiler.layouts import KeyMap, Layout, layouts, today_names
+from codecspec.compiler.layouts import KeyMap, Layout, Move, layouts, today_names
 from codecspec.compiler.plan import Plan, TensorPlan
+from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import CheckpointError, LayoutError, Problem
 
 if TYPE_CHECKING:
@@ -82,43 +83,54 @@ def apply(keymap: KeyMap, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             if tensors[other].shape != first.shape or not torch.equal(tensors[other], first):
                 message = f"it differs from {move.sources[0]}, and both would become {move.target}"
                 raise LayoutError("E-layout", other, message)
-        result[move.target] = first
+        result[move.target] = _moved(move, tensors, keymap.back)
     for made in keymap.made:
         result[made.key] = DERIVED[made.op](result[made.of])
     return result
 
 
-def _identity(tensors: Mapping[str, Tensor]) -> KeyMap:
-    from codecspec.compiler.layouts import Move
+def _moved(move: Move, tensors: Mapping[str, Tensor], back: bool) -> Tensor:
+    """The tensor that a move brings."""
+    tensor = tensors[move.sources[0]]
+    if move.op is None:
+        return tensor
+    op = VALUE_OPS[move.op]
+    return op.back(tensor) if back else op.there(tensor)
 
+
+def _identity(tensors: Mapping[str, Tensor]) -> KeyMap:
     return KeyMap(moves=[Move((key,), key) for key in tensors])
 
 
 def _problems(keymap: KeyMap, tensors: Mapping[str, Tensor], plan: Plan) -> list[Problem]:
     """What keeps these tensors from being those of the plan, by key of the checkpoint where there is one."""
     planned = plan.manifest()
-    targets = keymap.targets
+    moves = keymap.by_target
     problems = [Problem("E-tensors", key, "left over: the model has no such tensor") for key in keymap.unknown]
     problems += [
-        Problem("E-tensors", sources[0], f"left over: the model has no tensor {target}")
-        for target, sources in targets.items()
+        Problem("E-tensors", move.sources[0], f"left over: the model has no tensor {target}")
+        for target, move in moves.items()
         if target not in planned
     ]
     problems += [
         Problem("E-tensors", key, f"missing: the model needs it, of shape {list(want.shape)}")
         for key, want in planned.items()
-        if key not in targets
+        if key not in moves
     ]
     for key, want in planned.items():
-        if key in targets:
-            problems += _misshapen(targets[key][0], tensors[targets[key][0]], want)
+        if key in moves:
+            problems += _misshapen(moves[key], tensors, want)
     return problems
 
 
-def _misshapen(key: str, tensor: Tensor, want: TensorPlan) -> list[Problem]:
+def _misshapen(move: Move, tensors: Mapping[str, Tensor], want: TensorPlan) -> list[Problem]:
+    key = move.sources[0]
+    try:
+        tensor = _moved(move, tensors, back=False)
+    except LayoutError as error:
+        return [Problem("E-tensors", key, error.message)]
     dtype = str(tensor.dtype).removeprefix("torch.")
-    floating = want.dtype == "float32"
-    if tensor.is_floating_point() != floating:
+    if tensor.is_floating_point() != (want.dtype == "float32"):
         return [Problem("E-tensors", key, f"of type {dtype}, and the model needs {want.dtype}")]
     if want.role != "table" and tuple(tensor.shape) != want.shape:
         return [Problem("E-tensors", key, f"of shape {list(tensor.shape)}, and the model needs {list(want.shape)}")]

@@ -1,7 +1,8 @@
 """Patterns of keys: `lrp_transforms.{k}.{*}`, `y{k}.matrices.{2*i+1}`.
 
 Keys are split at dots and patterns parsed whole. A segment is a literal (`g_a`), a number (`{k}`, affine: `{k+1}`,
-`{2*k}`), a literal prefix and a number (`y{k}`), or one or more segments (`{*}`, `{head*}`; at most one in a pattern).
+`{2*k}`), a literal prefix and a number (`y{k}`), one of some words (`{p:weight|bias}`), or one or more segments (`{*}`,
+`{head*}`; at most one in a pattern).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ Fields = Mapping[str, int | str]
 
 _NUMBER = re.compile(r"(?P<prefix>[A-Za-z_]*)\{(?:(?P<factor>\d+)\*)?(?P<name>[a-z]\w*)(?P<offset>[+-]\d+)?\}\Z")
 _REST = re.compile(r"\{(?P<name>\w*)\*\}\Z")
+_CHOICE = re.compile(r"\{(?P<name>[a-z]\w*):(?P<words>\w+(?:\|\w+)*)\}\Z")
 _LITERAL = re.compile(r"\w+\Z")
 _DIGITS = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
 
@@ -40,11 +42,17 @@ class _Number:
 
 
 @dataclass(frozen=True, slots=True)
+class _Choice:
+    name: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Rest:
     name: str
 
 
-_Segment = str | _Number | _Rest
+_Segment = str | _Number | _Choice | _Rest
 
 
 class KeyPattern:
@@ -104,6 +112,9 @@ class KeyPattern:
                 value = segment.read(part)
                 if value is None or fields.setdefault(segment.name, value) != value:
                     return None
+            elif isinstance(segment, _Choice):
+                if part not in segment.words or fields.setdefault(segment.name, part) != part:
+                    return None
             elif segment != part:
                 return None
         return fields
@@ -115,9 +126,14 @@ def _parse(segment: str, pattern: str) -> _Segment:
     rest = _REST.match(segment)
     if rest:
         return _Rest(rest["name"])
+    choice = _CHOICE.match(segment)
+    if choice:
+        return _Choice(choice["name"], tuple(choice["words"].split("|")))
     number = _NUMBER.match(segment)
     if not number:
-        raise LayoutError("E-layout", pattern, f"'{segment}' is no segment: a word, {{k}}, y{{k}}, {{k+1}} or {{*}}")
+        raise LayoutError(
+            "E-layout", pattern, f"'{segment}' is no segment: a word, {{k}}, y{{k}}, {{k+1}}, {{p:a|b}} or {{*}}"
+        )
     return _Number(number["prefix"], number["name"], int(number["factor"] or 1), int(number["offset"] or 0))
 
 

@@ -8,6 +8,11 @@ both directions:
     from: A, derived: op, of: B         computed from another tensor: dropped if it is what `op` makes, made on the way
                                         back
 
+Before the rules, `inside` renames within blocks, wherever they stand; a key that none of it fits keeps its name:
+
+    from: {head*}.A, to: {head*}.B              the same part under another name
+    from: {head*}.A, to: {head*}.B, op: name    its values in another order too (`compiler/value_ops.py`)
+
 Every tensor is accounted for: moved, made, dropped with its reason, or named as unknown.
 """
 
@@ -23,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from codecspec import specs
 from codecspec.compiler.derived_tensors import DERIVED
 from codecspec.compiler.key_patterns import KeyPattern
+from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import LayoutError, listed, nearest
 from codecspec.schema.yaml_source import read_yaml
 
@@ -49,6 +55,22 @@ class RuleSpec(BaseModel):
         return self
 
 
+class RenameSpec(BaseModel):
+    """One rename within blocks; see the module's docstring."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field(alias="from")
+    to: str
+    op: str | None = None
+
+    @model_validator(mode="after")
+    def _known_op(self) -> Self:
+        if self.op is not None and self.op not in VALUE_OPS:
+            raise ValueError(f"no value op {self.op}; there are: {listed(VALUE_OPS)}")
+        return self
+
+
 class LayoutSpec(BaseModel):
     """A layout file."""
 
@@ -56,15 +78,17 @@ class LayoutSpec(BaseModel):
 
     layout: str
     families: tuple[str, ...]
+    inside: tuple[RenameSpec, ...] = ()
     rules: tuple[RuleSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """`target` is what stands under `sources`, which must all be equal."""
+    """`target` is what stands under `sources`, which must all be equal, after the value op."""
 
     sources: tuple[str, ...]
     target: str
+    op: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +109,19 @@ class KeyMap:
         dropped: keys that hold nothing that another tensor does not say; to be checked, then left out.
         made: keys of the result that are computed from another of its tensors.
         unknown: keys that no rule takes.
+        back: whether value ops are inverted.
     """
 
     moves: list[Move] = field(default_factory=list)
     dropped: list[Derivation] = field(default_factory=list)
     made: list[Derivation] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    back: bool = False
 
     @property
-    def targets(self) -> dict[str, tuple[str, ...]]:
-        """Target key -> the keys it comes from."""
-        return {move.target: move.sources for move in self.moves}
+    def by_target(self) -> dict[str, Move]:
+        """Target key -> where it comes from."""
+        return {move.target: move for move in self.moves}
 
 
 class Rule:
@@ -123,6 +149,17 @@ class Rule:
         return [dict(item) for item in sorted(unique, key=str)]
 
 
+class Rename:
+    """One rename within blocks, compiled."""
+
+    def __init__(self, spec: RenameSpec) -> None:
+        self.source = KeyPattern(spec.source)
+        self.to = KeyPattern(spec.to)
+        self.op = spec.op
+        if self.source.fields != self.to.fields:
+            raise LayoutError("E-layout", f"{spec.source} -> {spec.to}", "both sides need the same fields")
+
+
 class Layout:
     """A layout, ready to map keys to the canonical ones and back."""
 
@@ -130,6 +167,7 @@ class Layout:
         self.name = spec.layout
         self.families = spec.families
         self.file = file
+        self._inside = [Rename(rename) for rename in spec.inside]
         self._rules = [Rule(rule) for rule in spec.rules]
 
     def __repr__(self) -> str:
@@ -137,37 +175,63 @@ class Layout:
 
     def to_canonical(self, keys: Iterable[str]) -> KeyMap:
         """What becomes of the keys of a checkpoint in this layout."""
-        keys = list(keys)
-        fans = {id(rule): rule.fan(keys) for rule in self._rules}
+        renamed = {key: self._rename(key) for key in keys}
+        names = [name for name, _ in renamed.values()]
+        _require_unique(names)
+        fans = {id(rule): rule.fan(names) for rule in self._rules}
         result = KeyMap()
-        for key in keys:
-            self._take(key, fans, set(keys), result)
+        for name in names:
+            self._take(name, fans, set(names), result)
+        origin = {name: (key, op) for key, (name, op) in renamed.items()}
+        result.moves = [_from_origin(move, origin) for move in result.moves]
+        result.dropped = [Derivation(origin[d.key][0], d.op, origin[d.of][0]) for d in result.dropped]
+        result.unknown = [origin[name][0] for name in result.unknown]
         _require_unique(move.target for move in result.moves)
         return result
 
     def from_canonical(self, keys: Iterable[str]) -> KeyMap:
         """What becomes of canonical keys in this layout."""
         gathered: dict[str, list[str]] = {}
-        result = KeyMap()
+        result = KeyMap(back=True)
         for key in keys:
-            target = self._back(key)
-            if target is None:
+            name = self._back(key)
+            if name is None:
                 result.unknown.append(key)
             else:
-                gathered.setdefault(target, []).append(key)
-        result.moves = [Move(tuple(sources), target) for target, sources in gathered.items()]
+                gathered.setdefault(name, []).append(key)
+        outside = {name: self._rename_back(name) for name in gathered}
+        result.moves = [Move(tuple(sources), *outside[name]) for name, sources in gathered.items()]
         for rule in self._rules:
             if rule.of is not None and rule.derived is not None:
-                found = [(fields, key) for key in gathered if (fields := rule.of.match(key)) is not None]
-                result.made += [Derivation(rule.source.format(fields), rule.derived, key) for fields, key in found]
+                found = [(fields, name) for name in gathered if (fields := rule.of.match(name)) is not None]
+                result.made += [
+                    Derivation(self._rename_back(rule.source.format(fields))[0], rule.derived, outside[name][0])
+                    for fields, name in found
+                ]
         return result
+
+    def _rename(self, key: str) -> tuple[str, str | None]:
+        """The key as the rules know it, and the value op on the way."""
+        for rename in self._inside:
+            fields = rename.source.match(key)
+            if fields is not None:
+                return rename.to.format(fields), rename.op
+        return key, None
+
+    def _rename_back(self, name: str) -> tuple[str, str | None]:
+        """The inverse of `_rename`."""
+        for rename in self._inside:
+            fields = rename.to.match(name)
+            if fields is not None:
+                return rename.source.format(fields), rename.op
+        return name, None
 
     def _take(self, key: str, fans: dict[int, list[dict[str, int | str]]], keys: set[str], result: KeyMap) -> None:
         for rule in self._rules:
             fields = rule.source.match(key)
             if fields is None:
                 continue
-            if rule.to is not None:
+            if rule.to is not None and fans[id(rule)]:
                 result.moves += [Move((key,), rule.to.format({**fields, **fan})) for fan in fans[id(rule)]]
                 return
             if rule.of is not None and rule.derived is not None and rule.of.format(fields) in keys:
@@ -181,6 +245,12 @@ class Layout:
             if fields is not None:
                 return rule.source.format(fields)
         return None
+
+
+def _from_origin(move: Move, origin: dict[str, tuple[str, str | None]]) -> Move:
+    """A move by the names that the rules know, as one from the keys of the checkpoint."""
+    key, op = origin[move.sources[0]]
+    return Move((key,), move.target, op)
 
 
 def load_layout(file: str) -> Layout:

@@ -35,6 +35,8 @@ from codecspec.schema.errors import LayoutError
         ("a.{k}.{*}.b{k}", "a.2.x.y.b2", {"k": 2, "": "x.y"}),
         ("a.{k}.{*}.b{k}", "a.2.x.y.b3", None),
         ("a.{k}.b{k}", "a.2.b3", None),
+        ("{head*}.ln1.{p:weight|bias}", "x.y.ln1.bias", {"head": "x.y", "p": "bias"}),
+        ("{head*}.ln1.{p:weight|bias}", "x.y.ln1.gain", None),
     ],
 )
 def test_match(pattern: str, key: str, fields: dict[str, Any] | None) -> None:
