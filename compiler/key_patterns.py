@@ -75,6 +75,13 @@ class KeyPattern:
         return f"KeyPattern({self.text!r})"
 
     @property
+    def forms(self) -> frozenset[tuple[str, object]]:
+        """The names of its fields, and what each may be: a number, some words, or segments."""
+        return frozenset(
+            (s.name, s.words if isinstance(s, _Choice) else type(s)) for s in self._segments if not isinstance(s, str)
+        )
+
+    @property
     def fields(self) -> frozenset[str]:
         """The names of its fields."""
         return frozenset(s.name for s in self._segments if not isinstance(s, str))

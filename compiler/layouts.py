@@ -156,7 +156,7 @@ class Rename:
         self.source = KeyPattern(spec.source)
         self.to = KeyPattern(spec.to)
         self.op = spec.op
-        if self.source.fields != self.to.fields:
+        if self.source.forms != self.to.forms:
             raise LayoutError("E-layout", f"{spec.source} -> {spec.to}", "both sides need the same fields")
 
 

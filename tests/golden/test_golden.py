@@ -26,7 +26,7 @@ def test_authors_checkpoint_gives_the_authors_numbers(name: str) -> None:
     checkpoint = golden_models.state_dict(golden)
     assert len(checkpoint) == len(golden["state_dict"])
 
-    codec, conversion = with_weights(lower(load_spec(name)), checkpoint)
+    codec, conversion = with_weights(lower(load_spec(name, **golden["config"])), checkpoint)
     assert conversion.layout == "authors"
     assert sum(p.numel() for p in codec.parameters()) == golden["num_parameters"]
     back = from_canonical(codec.state_dict(), load_layout(f"authors-{name}")).tensors
