@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from codecspec import compile_spec
 from codecspec.runtime.codec import Codec
-from tests.golden.golden_models import fill
 from tests.runtime.small_codecs import SMALL, images, small
 
 
@@ -59,7 +57,7 @@ def test_y_hat_of_wacnn_is_the_same_in_training_and_eval() -> None:
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_gradients_reach_every_parameter(name: str) -> None:
-    codec = fill(compile_spec(name, **SMALL[name]), 1.6).train()
+    codec = small(name).train()
     out = codec(images(2, 128, 128))
     rate = sum(-p.log2().sum() for p in out["likelihoods"].values())
     (out["x_hat"].square().sum() + rate).backward()
