@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from codecspec.schema.expressions import ExpressionError, check_name
 from codecspec.schema.fields import Channels, Flag, Integer, Kernel, Real, Size, SpecModel
+from codecspec.schema.naf_blocks import NAFSpec
 from codecspec.schema.residual_blocks import (
     AttentionSpec,
     ResidualBottleneckSpec,
@@ -20,7 +21,7 @@ from codecspec.schema.residual_blocks import (
     ResidualStrideSpec,
     ResidualUpsampleSpec,
 )
-from codecspec.schema.transformer_blocks import ConvTransSpec
+from codecspec.schema.transformer_blocks import ConvTransSpec, PatchEmbedSpec, PatchMergeSpec, PatchSplitSpec, SwinSpec
 
 
 class ConvSpec(SpecModel):
@@ -129,6 +130,11 @@ BlockSpec = Annotated[
     | AttentionSpec
     | WindowGateSpec
     | ConvTransSpec
+    | SwinSpec
+    | PatchEmbedSpec
+    | PatchMergeSpec
+    | PatchSplitSpec
+    | NAFSpec
     | SequenceSpec,
     Field(discriminator="type"),
 ]

@@ -21,5 +21,15 @@ class SWAttenSpec(SpecModel):
     """Side of the attention window in positions. Recoverable: yes, from the bias table's shape."""
 
 
-SupportTransformSpec = Annotated[SWAttenSpec, Field(discriminator="type")]
+class NAFTransformSpec(SpecModel):
+    """NAF blocks over the support, around them a skip (Han et al., CCA, NeurIPS 2024)."""
+
+    type: Literal["naf_transform"]
+    width: Channels = 224
+    """Channels that the support is projected to. Recoverable: yes, from the projections' shapes."""
+    depth: Size = 4
+    """NAF blocks. Recoverable: yes, by their keys."""
+
+
+SupportTransformSpec = Annotated[SWAttenSpec | NAFTransformSpec, Field(discriminator="type")]
 """Any support transform."""

@@ -21,6 +21,11 @@ from codecspec.compiler.kinds.hyperprior import Hyperprior
 from codecspec.compiler.kinds.leaky_relu import LeakyReLU
 from codecspec.compiler.kinds.lrp_gaussian import LRPGaussian
 from codecspec.compiler.kinds.mean_scale import MeanScale
+from codecspec.compiler.kinds.naf import NAF
+from codecspec.compiler.kinds.naf_transform import NAFTransform
+from codecspec.compiler.kinds.patch_embed import PatchEmbed
+from codecspec.compiler.kinds.patch_merge import PatchMerge
+from codecspec.compiler.kinds.patch_split import PatchSplit
 from codecspec.compiler.kinds.relu import ReLU
 from codecspec.compiler.kinds.residual import Residual
 from codecspec.compiler.kinds.residual_bottleneck import ResidualBottleneck
@@ -29,6 +34,7 @@ from codecspec.compiler.kinds.residual_upsample import ResidualUpsample
 from codecspec.compiler.kinds.sequence import Sequence
 from codecspec.compiler.kinds.subpel import Subpel
 from codecspec.compiler.kinds.sw_atten import SWAtten
+from codecspec.compiler.kinds.swin import Swin
 from codecspec.compiler.kinds.window_gate import WindowGate
 from codecspec.schema.fields import SpecModel
 
@@ -48,7 +54,13 @@ _ALL: tuple[Kind[Any], ...] = (
     Attention(),
     WindowGate(),
     ConvTrans(),
+    Swin(),
+    PatchEmbed(),
+    PatchMerge(),
+    PatchSplit(),
+    NAF(),
     SWAtten(),
+    NAFTransform(),
     Sequence(),
     Hyperprior(),
     Dual(),

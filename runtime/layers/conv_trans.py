@@ -40,6 +40,5 @@ class ConvTransBlock(nn.Module):
         """(N, C, H, W) -> (N, C, H, W)."""
         c, t = self.conv1_1(x).chunk(2, dim=1)
         c = self.conv_block(c) + c
-        t = self.trans_block(t.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        out: Tensor = x + self.conv1_2(torch.cat([c, t], dim=1))
+        out: Tensor = x + self.conv1_2(torch.cat([c, self.trans_block(t)], dim=1))
         return out

@@ -42,6 +42,6 @@ class SWAtten(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         u = self.input_projection(x)
-        v = self.non_local_block(u.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        out: Tensor = self.output_projection(u + self.conv_a(u) * torch.sigmoid(self.conv_b(v)))
+        mask = torch.sigmoid(self.conv_b(self.non_local_block(u)))
+        out: Tensor = self.output_projection(u + self.conv_a(u) * mask)
         return out

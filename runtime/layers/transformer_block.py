@@ -3,6 +3,7 @@ ICCV 2021, section 3.2)."""
 
 from __future__ import annotations
 
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_windows
@@ -42,10 +43,19 @@ class TransformerBlock(nn.Module):
         masked: added to the attention between regions that the shift brought together: finite (-100, Swin and STF)
             or -inf (TCM).
         mlp_ratio: hidden channels of the MLP per channel.
+        drop_path: probability that a branch is skipped for an image in training.
     """
 
     def __init__(
-        self, channels: int, *, num_heads: int, window: int, shift: int, masked: float, mlp_ratio: int = 4
+        self,
+        channels: int,
+        *,
+        num_heads: int,
+        window: int,
+        shift: int,
+        masked: float,
+        mlp_ratio: int = 4,
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         self.window = window
@@ -55,9 +65,11 @@ class TransformerBlock(nn.Module):
         self.attn = WindowAttention(channels, num_heads, window)
         self.norm2 = nn.LayerNorm(channels)
         self.mlp = MLP(channels, mlp_ratio * channels)
+        self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, H, W, C) -> (N, H, W, C)."""
-        x = x + attend_in_windows(self.attn, self.norm1(x), shift=self.shift, masked=self.masked)
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
+        """(N, C, H, W) -> (N, C, H, W)."""
+        x = x.permute(0, 2, 3, 1)
+        x = x + self.drop_path(attend_in_windows(self.attn, self.norm1(x), shift=self.shift, masked=self.masked))
+        x = x + self.drop_path(self.mlp(self.norm2(x)))
+        return x.permute(0, 3, 1, 2)

@@ -13,13 +13,14 @@ from tests.golden.golden_models import fill
 SMALL: dict[str, dict[str, Any]] = {
     "bmshj2018-hyperprior": {"N": 12, "M": 18},
     "mbt2018-mean": {"N": 12, "M": 18},
+    "stf": {"embed": 8, "depths": [1, 2, 1, 2], "heads": [1, 2, 4, 8], "slices": 4, "max_support": 2},
     "tcm": {"N": 32, "M": 40, "depths": [2, 1, 2, 1, 2, 1], "max_support": 3},
     "wacnn": {"N": 16, "M": 40, "slices": 5, "max_support": 3},
 }
 """Params that make each zoo spec small."""
 
 
-GAIN = {"bmshj2018-hyperprior": 1.6, "mbt2018-mean": 1.6, "tcm": 0.8, "wacnn": 1.2}
+GAIN = {"bmshj2018-hyperprior": 1.6, "mbt2018-mean": 1.6, "stf": 0.9, "tcm": 0.8, "wacnn": 1.2}
 """Gains of the weight formula that give many symbols and a picture that does not saturate."""
 
 

@@ -1,0 +1,46 @@
+"""`swin`: Swin's transformer block, the block of STF."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.transformer_tensors import transformer_macs, transformer_tensors
+from codecspec.schema.transformer_blocks import SwinSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Swin(BlockKind[SwinSpec]):
+    """norm1, attn, norm2 and mlp."""
+
+    spec_type = SwinSpec
+
+    def tensors(self, spec: SwinSpec, c_in: int) -> dict[str, TensorPlan]:
+        return transformer_tensors("", c_in, spec.heads, spec.window, spec.mlp_ratio)
+
+    def flow(self, spec: SwinSpec, c_in: int) -> Flow:
+        return Flow(c_in, macs=transformer_macs(c_in, spec.window, spec.mlp_ratio))
+
+    def problem(self, spec: SwinSpec, c_in: int) -> tuple[str, str] | None:
+        if c_in % spec.heads:
+            return "heads", f"the {c_in} channels that come in do not divide into {spec.heads} heads"
+        if spec.shift >= spec.window:
+            return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
+        return None
+
+    def module(self, spec: SwinSpec, c_in: int) -> nn.Module:
+        from codecspec.runtime.layers.transformer_block import TransformerBlock
+        from codecspec.runtime.layers.window_attention import SWIN_MASKED
+
+        return TransformerBlock(
+            c_in,
+            num_heads=spec.heads,
+            window=spec.window,
+            shift=spec.shift,
+            masked=SWIN_MASKED,
+            mlp_ratio=spec.mlp_ratio,
+            drop_path=spec.drop_path.rate if spec.drop_path else 0.0,
+        )

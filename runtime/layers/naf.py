@@ -1,0 +1,93 @@
+"""Blocks without activations (Chen, Chu, Zhang, Sun, NAFNet, ECCV 2022), as CCA has them (Han et al., NeurIPS 2024)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+EPS = 1e-6
+"""Of the norms over channels."""
+
+
+class Gate(nn.Module):
+    """One half of the channels times the other: (N, 2 * C, H, W) -> (N, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2 * C, H, W) -> (N, C, H, W)."""
+        u, v = x.chunk(2, dim=1)
+        return u * v
+
+
+class NAFBlock(nn.Module):
+    """x + beta * conv half, then + gamma * feed-forward half.
+
+        x ─┬─► norm1 ─► pointwise_depthwise ─► s ─┬──────────────────────► * ─► project ─► * beta ─► + ─► u
+           │                                      └─► channel_attention ───┘                         │
+           └─────────────────────────────────────────────────────────────────────────────────────────┘
+        u ─┬─► norm2 ─► feed_forward ─► * gamma ─► + ─► out
+           └───────────────────────────────────────┘
+
+    pointwise_depthwise is 1x1 to 2C, depthwise 3x3, gate; channel_attention the mean over all positions, 1x1;
+    feed_forward 1x1 to 2C, gate, 1x1.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        wide = 2 * channels
+        self.norm1 = nn.LayerNorm(channels, eps=EPS)
+        self.pointwise_depthwise = nn.Sequential(
+            nn.Conv2d(channels, wide, 1),
+            nn.Conv2d(wide, wide, 3, padding=1, groups=wide),
+            Gate(),
+        )
+        self.channel_attention = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1))
+        self.project = nn.Conv2d(channels, channels, 1)
+        self.norm2 = nn.LayerNorm(channels, eps=EPS)
+        self.feed_forward = nn.Sequential(
+            nn.Conv2d(channels, wide, 1),
+            Gate(),
+            nn.Conv2d(channels, channels, 1),
+        )
+        self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        s = self.pointwise_depthwise(_over_channels(self.norm1, x))
+        u = x + self.beta * self.project(s * self.channel_attention(s))
+        out: Tensor = u + self.gamma * self.feed_forward(_over_channels(self.norm2, u))
+        return out
+
+
+def _over_channels(norm: nn.Module, x: Tensor) -> Tensor:
+    """A norm over the last axis, applied to the channels of (N, C, H, W)."""
+    normed: Tensor = norm(x.permute(0, 2, 3, 1))
+    return normed.permute(0, 3, 1, 2).contiguous()
+
+
+class NAFTransform(nn.Module):
+    """CCA's net over the support of a slice.
+
+        x ─► input_projection ─► u ─┬─► blocks ─► + ─► output_projection ─► out
+                                    └─────────────┘
+
+    Args:
+        channels: C of the support.
+        width: channels of u.
+        depth: NAF blocks.
+    """
+
+    def __init__(self, channels: int, *, width: int, depth: int) -> None:
+        super().__init__()
+        self.input_projection = nn.Conv2d(channels, width, 1)
+        self.blocks = nn.Sequential(*(NAFBlock(width) for _ in range(depth)))
+        self.output_projection = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        u = self.input_projection(x)
+        out: Tensor = self.output_projection(u + self.blocks(u))
+        return out
