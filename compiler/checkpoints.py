@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -97,9 +98,15 @@ def _read_pickled(path: Path) -> Any:
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except Exception as error:  # on a broken file, its reader raises whatever comes first
-        reason = str(error).strip().splitlines()
-        message = f"not a checkpoint that can be read safely: {reason[0] if reason else type(error).__name__}"
-        raise CheckpointError("E-checkpoint", str(path), message) from error
+        raise CheckpointError("E-checkpoint", str(path), _why_not_read(error)) from error
+
+
+def _why_not_read(error: Exception) -> str:
+    """torch's reason in our words: its own advise to switch the safety off."""
+    named = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if named:
+        return f"it names {named[1]}, which no state dict needs; nothing in the file was run"
+    return f"it cannot be read as a checkpoint: truncated, damaged or of another format ({type(error).__name__})"
 
 
 def _is_zip(path: Path) -> bool:

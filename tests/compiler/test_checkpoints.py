@@ -74,11 +74,21 @@ class Evil:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (pickle.dumps(Evil()), "cannot|can be read safely"),
-        (b"", "can be read safely"),
-        (b"PK\x03\x04garbage", "can be read safely"),
-        (b"not a checkpoint at all, just text", "can be read safely"),
-        ((1 << 40).to_bytes(8, "little") + b"{}", "can be read safely"),
+        (pickle.dumps(Evil(), protocol=4), "cannot be read as a checkpoint"),
+        (
+            pickle.dumps(Evil(), protocol=2),
+            "it names posix.system, which no state dict needs; nothing in the file was run",
+        ),
+        (b"", "cannot be read as a checkpoint: truncated, damaged or of another format"),
+        (b"PK\x03\x04garbage", "cannot be read as a checkpoint: truncated, damaged or of another format"),
+        (
+            b"not a checkpoint at all, just text",
+            "cannot be read as a checkpoint: truncated, damaged or of another format",
+        ),
+        (
+            (1 << 40).to_bytes(8, "little") + b"{}",
+            "cannot be read as a checkpoint: truncated, damaged or of another format",
+        ),
         ((2).to_bytes(8, "little") + b"{}" + b"x" * 10, "not a safetensors file|holds"),
     ],
 )
@@ -93,7 +103,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes, messag
 
 def test_a_pickle_that_would_run_code_inside_a_zip_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": STATE, "evil": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(cs.CheckpointError, match="cannot be read safely|can be read safely"):
+    with pytest.raises(cs.CheckpointError, match="it names posix.system, which no state dict needs"):
         read_tensors(tmp_path / "evil.pth")
     assert not Path("/tmp/codecspec-was-here").exists()
 
