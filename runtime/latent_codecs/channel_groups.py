@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -23,8 +24,9 @@ class ChannelGroupsLatentCodec(LatentCodec):
         side parameters ───────────────────────────┴── (in the context)    or ──┴── (beside its parameters)
 
     Args:
-        latent_codec: the leaf of each slice, `y0`, `y1`, ..
-        channel_context: the context head of each slice. `y0` has one only where `side_in_context` is true.
+        latent_codec: the leaf of each slice, `y0`, `y1`, ..; says by `num_parts` how many strings it writes per image.
+        channel_context: the context head of each slice that sees anything: of all with `side_in_context`, else of
+            those that see an earlier slice.
         groups: channels of each slice.
         max_support_slices: the first so many earlier slices are seen; all with -1.
         support_filter: `(k, prior) -> prior'`, instead of the clamp.
@@ -82,13 +84,14 @@ class ChannelGroupsLatentCodec(LatentCodec):
     def decompress(self, strings: Strings, shape: Sequence[Sequence[int]], side_params: Tensor) -> dict[str, Any]:
         """The inverse of `compress`; a slice's shape is (H, W) or (C, H, W), as its leaf gave it."""
         num_slices = len(self.groups)
-        if len(strings) % num_slices or len(shape) != num_slices:
+        num_parts = [self._leaf(k).num_parts for k in range(num_slices)]
+        if len(strings) != sum(num_parts) or len(shape) != num_slices:
             message = f"{len(strings)} parts of strings and {len(shape)} shapes for {num_slices} slices"
             raise StreamError("E-stream", "y", message)
-        per_slice = len(strings) // num_slices
+        ends = list(accumulate(num_parts))
 
         def step(k: int, params: Tensor) -> dict[str, Any]:
-            own = strings[per_slice * k : per_slice * (k + 1)]
+            own = strings[ends[k] - num_parts[k] : ends[k]]
             out: dict[str, Any] = self._leaf(k).decompress(own, tuple(shape[k]), params)
             return out
 
@@ -113,7 +116,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
         return out
 
     def _params_of(self, k: int, side_params: Tensor, decoded: list[Tensor]) -> Tensor:
-        prior = self._support(k, decoded)
+        prior = self.support_of(k, decoded)
         if self.side_in_context:
             return self._head(k, [side_params, *prior])
         if not prior:
@@ -124,7 +127,8 @@ class ChannelGroupsLatentCodec(LatentCodec):
         params: Tensor = self.channel_context[f"y{k}"](torch.cat(seen, dim=1))
         return params
 
-    def _support(self, k: int, decoded: list[Tensor]) -> list[Tensor]:
+    def support_of(self, k: int, decoded: list[Tensor]) -> list[Tensor]:
+        """Those of the decoded slices 0 .. k-1 that slice k sees."""
         if self.support_slices is not None:
             return [decoded[j] for j in self.support_slices[k]]
         if self.support_filter is not None:
@@ -134,3 +138,46 @@ class ChannelGroupsLatentCodec(LatentCodec):
 
 def _joined(out: list[dict[str, Any]]) -> Tensor:
     return torch.cat([slice_out["y_hat"] for slice_out in out], dim=1)
+
+
+def build_channel_slice_codec(
+    *,
+    groups: Sequence[int],
+    leaf_factory: Callable[[int, int, int], nn.Module],
+    channel_context_factory: Callable[[int, int, int], nn.Module | None],
+    max_support_slices: int = -1,
+    support_filter: SupportFilter | None = None,
+    support_count_fn: Callable[[int], int] | None = None,
+    side_in_context: bool = False,
+    side_channels: int = 0,
+) -> ChannelGroupsLatentCodec:
+    """Channel groups whose heads and leaves are made slice by slice, told the channels that they see.
+
+    Args:
+        groups: channels of each slice.
+        leaf_factory: (k, channels of slice k, channels of its support) -> its leaf.
+        channel_context_factory: the same -> its head, or None for a slice without one.
+        max_support_slices: see `ChannelGroupsLatentCodec`.
+        support_filter: see `ChannelGroupsLatentCodec`; run on empty tensors here, to count what it lets through.
+        support_count_fn: k -> how many of the earlier slices, the first ones, count as seen; for a filter that cannot
+            be run on empty tensors.
+        side_in_context: see `ChannelGroupsLatentCodec`.
+        side_channels: channels of the side parameters that count as support of every slice.
+    """
+    codec = ChannelGroupsLatentCodec(
+        {},
+        {},
+        groups=groups,
+        max_support_slices=max_support_slices,
+        support_filter=support_filter,
+        side_in_context=side_in_context,
+    )
+    for k, width in enumerate(groups):
+        seen = [torch.empty(0, channels, 0, 0) for channels in groups[:k]]
+        prior = seen[: support_count_fn(k)] if support_count_fn else codec.support_of(k, seen)
+        support = side_channels + sum(int(part.shape[1]) for part in prior)
+        codec.latent_codec[f"y{k}"] = leaf_factory(k, width, support)
+        head = channel_context_factory(k, width, support)
+        if head is not None:
+            codec.channel_context[f"y{k}"] = head
+    return codec

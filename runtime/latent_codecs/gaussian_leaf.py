@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from compressai.entropy_models import GaussianConditional
 from compressai.latent_codecs import LatentCodec
@@ -24,6 +24,9 @@ class GaussianLeaf(LatentCodec, ABC):
     Args:
         quantizer: what later nets see of y in training: `noise`, or `ste` (likelihoods use noise either way).
     """
+
+    num_parts: ClassVar[int] = 1
+    """Strings per image."""
 
     def __init__(self, *, quantizer: str) -> None:
         super().__init__()

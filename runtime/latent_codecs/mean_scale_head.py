@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from codecspec.runtime.layers.entropy_transform import make_entropy_transform
 
 EmitMeanSupport = bool | Literal["pre", "post"]
 
@@ -62,3 +65,33 @@ class MeanScaleContextHead(nn.Module):
         if self.emit_mean_support:
             parts.append(mean_in if self.emit_mean_support == "pre" else mean_support)
         return torch.cat(parts, dim=1)
+
+
+def build_mean_scale_head(
+    slice_ch: int,
+    support_ch: int,
+    *,
+    widths: Sequence[int],
+    support_transform_factory: Callable[[int], nn.Module] | None = None,
+    side_split: int = 0,
+    emit_mean_support: EmitMeanSupport = False,
+) -> MeanScaleContextHead:
+    """A head of 3x3 convolutions with GELU between, and a support transform of its own for the mean and the scale.
+
+    Args:
+        slice_ch: channels of the slice.
+        support_ch: channels that each net sees: its half of the side parameters and the earlier slices.
+        widths: hidden channels of both nets.
+        support_transform_factory: channels -> a net that keeps them; None for none. Called twice.
+        side_split: see `MeanScaleContextHead`.
+        emit_mean_support: see `MeanScaleContextHead`.
+    """
+    transform = support_transform_factory
+    return MeanScaleContextHead(
+        make_entropy_transform(support_ch, slice_ch, widths=widths),
+        make_entropy_transform(support_ch, slice_ch, widths=widths),
+        transform(support_ch) if transform else None,
+        transform(support_ch) if transform else None,
+        side_split=side_split,
+        emit_mean_support=emit_mean_support,
+    )
