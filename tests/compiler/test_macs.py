@@ -1,0 +1,28 @@
+"""The plan's multiply-accumulates are torch's own count of the same codec, over two."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from codecspec import load_spec, lower
+from codecspec.compiler.plan import PARTS, part_of
+from tests.runtime.small_codecs import SMALL, images, small
+
+SIDE = 256
+"""Pixels; a multiple of every stride and window of the zoo."""
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_macs_are_half_of_torchs_flops(name: str) -> None:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        small(name)(images(1, SIDE, SIDE))
+    counts = {path.removeprefix("Codec."): sum(ops.values()) for path, ops in counter.get_flop_counts().items()}
+    modules = ("g_a", "g_s", "latent_codec.h_a", "latent_codec.h_s", "latent_codec.y")
+    counted = dict.fromkeys(PARTS, 0.0)
+    for module in modules:
+        counted[part_of(module)] += counts.get(module, 0) / 2 / SIDE**2
+    planned = lower(load_spec(name, **SMALL[name])).macs_by_part()
+    for part, macs in planned.items():
+        assert float(macs) == pytest.approx(counted[part], rel=1e-6), part
