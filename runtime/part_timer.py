@@ -9,13 +9,7 @@ from typing import Any
 
 from torch import nn
 
-PARTS = {
-    "g_a": ("g_a",),
-    "hyper": ("latent_codec.h_a", "latent_codec.h_s"),
-    "context": ("latent_codec.y.channel_context", "lrp_transform"),
-    "g_s": ("g_s",),
-}
-"""Part -> the modules it is made of: a path, or the last segment of one."""
+PARTS = ("g_a", "hyper", "context", "g_s")
 
 
 @contextmanager
@@ -42,17 +36,17 @@ def part_times(codec: nn.Module) -> Iterator[dict[str, float]]:
 
 def described(seconds: dict[str, float]) -> str:
     """`g_a 0.310 s, hyper 0.021 s, ..`, without the parts that did not run."""
-    return ", ".join(f"{part} {time:.3f} s" for part, time in seconds.items() if time > 0)
+    return ", ".join(f"{part} {spent:.3f} s" for part, spent in seconds.items() if spent > 0)
 
 
 def _part_of(path: str) -> str | None:
-    """The part whose outermost module this is."""
-    for part, roots in PARTS.items():
-        for root in roots:
-            inside_heads = root.endswith("channel_context") and path.rpartition(".")[0] == root
-            if inside_heads or path == root or ("." not in root and path.rpartition(".")[2] == root != path):
-                return part
-    return None
+    """The part whose outermost module this is: heads and LRPs are the context."""
+    folder, _, name = path.rpartition(".")
+    if path in ("g_a", "g_s"):
+        return path
+    if path in ("latent_codec.h_a", "latent_codec.h_s"):
+        return "hyper"
+    return "context" if folder == "latent_codec.y.channel_context" or name == "lrp_transform" else None
 
 
 def _watch(module: nn.Module, part: str, seconds: dict[str, float]) -> list[Any]:

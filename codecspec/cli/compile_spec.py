@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from codecspec.cli.outputs import require_output
 from codecspec.cli.run import note, print_json, problems_json, run
 from codecspec.compiler.canonical import canonical_dict, spec_hash
 from codecspec.compiler.lower import lower
@@ -15,7 +16,9 @@ from codecspec.schema.errors import SpecError, UsageError
 from codecspec.schema.load import load_spec
 from codecspec.schema.yaml_source import parse_yaml
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 EXAMPLES = """
 Examples:
@@ -39,13 +42,16 @@ def compile_spec(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     weights: Annotated[Path | None, typer.Option(metavar="CKPT", help="A checkpoint in any known layout.")] = None,
     output: Annotated[Path | None, typer.Option("-o", metavar="OUT.safetensors", help="Save the codec.")] = None,
-    seed: Annotated[int, typer.Option(help="For the initial weights where there is no checkpoint.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**64 - 1, help="For the initial weights where there is no checkpoint.")
+    ] = 0,
 ) -> None:
     """Check a spec, show the codec that it compiles to, and build and save it."""
     try:
+        _require_sense(spec, check, tree, as_json, weights, output)
         plan = lower(load_spec(spec, **_params(assignments)))
         report: dict[str, Any] = {"ok": True, **_summary(plan)}
-        if not check and (weights is not None or output is not None):
+        if weights is not None or output is not None:
             report |= _build(plan, weights, output, seed)
     except SpecError as error:
         if not as_json:
@@ -63,17 +69,31 @@ def compile_spec(
         print(f"{plan.spec.name}: ok, {plan.parameters:,} parameters, hash {spec_hash(plan.spec)[:12]}")
     for line in report.get("conversion", []):
         print(f"  {line}")
-    if output is not None and not check:
+    if output is not None:
         print(f"saved {output} ({output.stat().st_size:,} bytes)")
+
+
+def _require_sense(
+    spec: str, check: bool, tree: bool, as_json: bool, weights: Path | None, output: Path | None
+) -> None:
+    """Refuse options of which one would be ignored, and an output that cannot be written."""
+    if check and (weights is not None or output is not None):
+        raise UsageError("E-usage", "--check", "it only checks the spec, and --weights and -o ask for a codec")
+    if tree and (check or as_json):
+        raise UsageError("E-usage", "--tree", "--check shows no tree" if check else "--json has it all")
+    if output is not None:
+        require_output(output, spec, weights)
 
 
 def _params(assignments: list[str]) -> dict[str, Any]:
     params: dict[str, Any] = {}
     for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not value.strip():
+        name, _, value = (text.strip() for text in assignment.partition("="))
+        if not name or not value or "\n" in value:
             raise UsageError("E-usage", f"--set {assignment}", "a param is set as NAME=VALUE, e.g. --set N=128")
-        params[name.strip()] = parse_yaml(f"value: {value}", f"--set {name.strip()}")["value"]
+        if name in params:
+            raise UsageError("E-usage", f"--set {assignment}", f"the param {name} is set twice")
+        params[name] = parse_yaml(f"value: {value}", f"--set {name}")["value"]
     return params
 
 

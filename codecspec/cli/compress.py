@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from codecspec.cli.models import open_model
+from codecspec.cli.outputs import require_output
 from codecspec.schema.whole_file import whole_file
 
 
@@ -16,16 +17,20 @@ def compress(
     model: Annotated[str, typer.Option("-m", metavar="MODEL", help="A saved model, a spec's name or a YAML file.")],
     output: Annotated[Path, typer.Option("-o", metavar="FILE", help="Where the coded image goes.")],
     reconstruction: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Also write what the encoder's own forward pass gives.")
+        Path | None, typer.Option(metavar="IMAGE", help="Also write what the encoder's own forward pass gives.")
     ] = None,
 ) -> None:
     """Code an image."""
     import torch
 
-    from codecspec.runtime.image_files import read_image, write_image
+    from codecspec.runtime.image_files import format_of, read_image, write_image
     from codecspec.runtime.part_timer import described, part_times
     from codecspec.runtime.streams import Stream, parts_of
 
+    require_output(output, image, model, reconstruction)
+    if reconstruction is not None:
+        require_output(reconstruction, image, model)
+        format_of(reconstruction)
     x = read_image(image)
     codec = open_model(model)
     codec.prepare_tables()

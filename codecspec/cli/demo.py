@@ -1,7 +1,7 @@
 """`make demo`: WACNN from its spec to a coded photograph and back, in separate processes.
 
-    spec ─ compile-spec ─► wacnn.safetensors
-    photograph ─ codecspec compress ─► coffee.csp ─ codecspec decompress ─► decoded.png  ==  encoder's reconstruction
+spec ─ compile-spec ─► wacnn.safetensors
+photograph ─ codecspec compress ─► coffee.csp ─ codecspec decompress ─► decoded.png  ==  encoder's reconstruction
 """
 
 from __future__ import annotations

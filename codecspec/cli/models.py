@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codecspec.cli.run import note
+from codecspec.schema.errors import CheckpointError
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
 
 SEED = 0
+SAVED = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
+"""Endings of files of weights: no spec has such a name."""
 
 
 def open_model(model: str) -> Codec:
@@ -24,7 +28,10 @@ def open_model(model: str) -> Codec:
     from codecspec.compiler.build import compile_spec
     from codecspec.compiler.saved_model import load
 
-    if Path(model).is_file() and Path(model).suffix not in (".yaml", ".yml"):
+    suffix = Path(model).suffix
+    if suffix in SAVED and not os.path.exists(model):
+        raise CheckpointError("E-checkpoint", model, "no such file")
+    if os.path.isfile(model) and suffix not in (".yaml", ".yml"):
         return load(model)
     torch.manual_seed(SEED)
     codec = compile_spec(model)

@@ -1,6 +1,7 @@
 """How every command ends: its errors in words on stderr, its exit code.
 
-0: done. 2: the input is wrong, and stderr says what and where. 130: interrupted.
+0: done. 1: the reader of its output went away (`compile-spec wacnn | head`). 2: the input is wrong, and stderr says
+what and where. 130: interrupted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import typer
 
 from codecspec.schema.errors import SpecError
 
+INTERRUPTED = 130
+
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a command; errors that this project raises on purpose become words and exit code 2."""
@@ -22,14 +25,23 @@ def run(app: typer.Typer) -> NoReturn:
     except SpecError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of a pipe went away (`compile-spec wacnn | head`); Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as end:
+        # typer makes an exit of everything: 0 at the end, 2 of wrong arguments, 130 (and no word) of an interrupt.
+        if end.code == INTERRUPTED:
+            print("interrupted", file=sys.stderr)
+        sys.exit(_flushed(end.code))
     sys.exit(0)
+
+
+def _flushed(code: str | int | None) -> str | int | None:
+    """The exit code, once what was printed has gone out."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try again at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or 1
+    return code
 
 
 def print_json(content: Any) -> None:
@@ -41,9 +53,7 @@ def problems_json(error: SpecError) -> dict[str, Any]:
     """An error as JSON content."""
     return {
         "ok": False,
-        "problems": [
-            {"code": p.code, "where": p.where, "message": p.message, "hint": p.hint} for p in error.problems
-        ],
+        "problems": [{"code": p.code, "where": p.where, "message": p.message, "hint": p.hint} for p in error.problems],
     }
 
 

@@ -1,0 +1,38 @@
+"""Outputs, looked at before time is spent on them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from codecspec.schema.errors import UsageError
+
+
+def require_output(output: Path, *others: str | Path | None) -> None:
+    """Refuse an output that cannot be written, or would overwrite another file of the same command.
+
+    Args:
+        output: where something is to be written.
+        others: what the command reads, and its other outputs; None and names that are no files do no harm.
+
+    Raises:
+        UsageError: it is a directory, its folder is not there, or it is one of `others`.
+    """
+    obstacle = "it is a directory" if os.path.isdir(output) else _obstacle(output)
+    if obstacle is not None:
+        raise UsageError("E-output", str(output), obstacle)
+    if os.path.realpath(output) in [os.path.realpath(other) for other in others if other is not None]:
+        message = "the same command uses this file for something else, and would overwrite it"
+        raise UsageError("E-usage", str(output), message, "give the output another name")
+
+
+def _obstacle(output: Path) -> str | None:
+    try:
+        output.parent.stat()
+        output.exists()  # an OSError where the name is too long
+    except OSError as error:
+        return f"it cannot be written: {error.strerror}"
+    if not output.parent.is_dir():
+        return f"it cannot be written: {os.strerror(errno.ENOTDIR)}"
+    return None if os.access(output.parent, os.W_OK) else f"it cannot be written: {os.strerror(errno.EACCES)}"

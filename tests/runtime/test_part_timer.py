@@ -1,0 +1,139 @@
+"""Where the time goes: every part, every network, and nothing twice."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from codecspec.compiler.plan import PARTS, part_of
+from codecspec.runtime.codec import Codec
+from codecspec.runtime.part_timer import described, part_times
+from tests.runtime.small_codecs import SMALL, images, small
+
+RUN = {
+    "forward": ["context", "g_a", "g_s", "hyper"],
+    "compress": ["context", "g_a", "hyper"],
+    "decompress": ["context", "g_s", "hyper"],
+}
+"""The parts that each method of a codec with a context runs."""
+
+
+@pytest.fixture(scope="module", params=sorted(SMALL))
+def codec(request: pytest.FixtureRequest) -> Codec:
+    return small(request.param)
+
+
+def call(codec: Codec, method: str) -> None:
+    x = images(1, 64, 64)
+    with torch.no_grad():
+        if method == "forward":
+            codec(x)
+        elif method == "compress":
+            codec.compress(x)
+        else:
+            codec.decompress(**codec.compress(x))
+
+
+def hooks(codec: nn.Module) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in codec.modules())
+
+
+@pytest.mark.parametrize("method", ["forward", "compress"])
+def test_each_part_that_runs_has_its_time(codec: Codec, method: str) -> None:
+    with part_times(codec) as seconds:
+        call(codec, method)
+    assert list(seconds) == [*PARTS, "coding"]
+    has_context = any(part_of(path) == "context" and list(m.parameters()) for path, m in codec.named_modules())
+    expected = [part for part in RUN[method] if part != "context" or has_context]
+    assert sorted(part for part in PARTS if seconds[part] > 0) == expected
+    assert all(spent >= 0 for spent in seconds.values())
+
+
+def test_decoding_runs_no_analysis() -> None:
+    codec = small("wacnn")
+    coded = codec.compress(images(1, 64, 64))
+    with part_times(codec) as seconds:
+        codec.decompress(**coded)
+    assert sorted(part for part in PARTS if seconds[part] > 0) == RUN["decompress"]
+
+
+def test_the_sum_is_the_time_that_passed(codec: Codec) -> None:
+    """Between what passed inside the context and what passed around it; so no network is counted twice."""
+    around = time.perf_counter()
+    with part_times(codec) as seconds:
+        inside = time.perf_counter()
+        call(codec, "compress")
+        inside = time.perf_counter() - inside
+    around = time.perf_counter() - around
+    assert inside <= sum(seconds.values()) * (1 + 1e-9)
+    assert sum(seconds.values()) <= around * (1 + 1e-9)
+
+
+def test_networks_are_counted_under_their_own_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that ticks once a look, each call of a watched module takes one tick, and all else is coding."""
+    codec = small("wacnn")
+    codec.prepare_tables()
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("codecspec.runtime.part_timer.time.perf_counter", lambda: next(ticks))
+    with part_times(codec) as seconds:
+        call(codec, "forward")
+    num_slices = SMALL["wacnn"]["slices"]
+    assert {part: seconds[part] for part in PARTS} == {"g_a": 1, "hyper": 2, "context": 2 * num_slices, "g_s": 1}
+    assert next(ticks) == sum(seconds.values()) + 1
+
+
+def test_every_network_belongs_to_the_part_of_its_plan(codec: Codec) -> None:
+    """Each layer with weights lies in exactly one watched module, but for the entropy models."""
+    before = hooks(codec)
+    with part_times(codec):
+        watched = {path for path, module in codec.named_modules() if module._forward_pre_hooks}
+        assert hooks(codec) == before + 2 * len(watched)
+    heavy = [
+        path
+        for path, module in codec.named_modules()
+        if next(module.parameters(recurse=False), None) is not None and "entropy_bottleneck" not in path
+    ]
+    assert len(heavy) >= 10
+    for path in heavy:
+        assert len([root for root in watched if f"{path}.".startswith(f"{root}.")]) == 1, path
+
+
+def test_layers_are_slow_in_their_own_part_only() -> None:
+    """Every layer with weights in turn is made to wait; the wait turns up in the part that the plan says."""
+    codec = small("wacnn")
+    now = [0.0]
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr("codecspec.runtime.part_timer.time.perf_counter", lambda: now[0])
+        expected = dict.fromkeys([*PARTS, "coding"], 0.0)
+        for path, module in codec.named_modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear, nn.ConvTranspose2d)):
+                expected[part_of(path)] += 1.0
+                module.register_forward_pre_hook(lambda *_: now.__setitem__(0, now[0] + 1.0))
+        with part_times(codec) as seconds:
+            codec(images(1, 64, 64))
+    assert seconds == expected
+    assert all(expected[part] > 1 for part in PARTS)
+
+
+def test_hooks_are_gone_afterwards(codec: Codec) -> None:
+    before = hooks(codec)
+    with part_times(codec):
+        assert hooks(codec) > before
+    assert hooks(codec) == before
+
+
+def test_hooks_are_gone_after_an_error_and_the_times_are_there() -> None:
+    codec = small("mbt2018-mean")
+    before = hooks(codec)
+    with pytest.raises(RuntimeError, match="expected"), part_times(codec) as seconds:
+        codec.g_a(torch.zeros(1, 5, 64, 64))
+    assert hooks(codec) == before
+    assert seconds["coding"] > 0
+
+
+def test_parts_that_did_not_run_are_not_described() -> None:
+    text = described({"g_a": 0.31049, "hyper": 0.021, "context": 0.0, "g_s": 0.0, "coding": 1.5})
+    assert text == "g_a 0.310 s, hyper 0.021 s, coding 1.500 s"
