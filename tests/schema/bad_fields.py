@@ -48,7 +48,7 @@ KEYS = [
         "unknown-y",
         spoilt("{type: gaussian}", "{type: ^gausian, chunks: [scales]}"),
         "E-unknown-type",
-        ("'gausian'", "allowed here: channel_groups, gaussian"),
+        ("'gausian'", "allowed here: channel_groups, gaussian, checkerboard"),
         "'gaussian'",
     ),
     Bad(
@@ -165,10 +165,10 @@ VALUES = [
         ("found [scales, scales]",),
     ),
     Bad(
-        "transform-is-no-null",
+        "transform-is-a-list",
         spoilt("widths: [8], e", "widths: [8], transform: ^[], e", GROUPS),
         "E-value",
-        ("'transform' is []", "null"),
+        ("'transform' is []", "a mapping with a `type`"),
     ),
     Bad("title-is-a-number", "reference: {title: ^7}\n" + spoilt("tiny", "tiny"), "E-value", ("'title' is 7", "text")),
     Bad(
