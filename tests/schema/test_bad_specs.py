@@ -15,8 +15,9 @@ from tests.schema.bad_fields import FIELDS
 from tests.schema.bad_files import FILES
 from tests.schema.bad_meaning import MEANING
 from tests.schema.bad_spec import GROUPS, TINY, Bad, check, spoilt
+from tests.schema.bad_transformers import TRANSFORMERS
 
-ALL = [*FIELDS, *MEANING, *FILES]
+ALL = [*FIELDS, *MEANING, *TRANSFORMERS, *FILES]
 NASTIEST = (
     "alias-bomb",
     "nested-flow",
