@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from codecspec.compiler.kinds import conditional_kind_of
-from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec, group_widths
+from codecspec.schema.channel_groups import ChannelGroupsSpec, ContextSpec, MeanScaleContextSpec, group_widths
 from codecspec.schema.fields import SpecModel
 from codecspec.schema.leaves import Leaves, leaf_per_slice
 from codecspec.schema.model import ModelSpec
@@ -87,7 +87,9 @@ def _runs(leaves: Leaves, num_slices: int) -> Leaves:
     return tuple(leaf.model_copy(update={"count": count}) for leaf, count in runs)
 
 
-def _canonical_context(context: MeanScaleContextSpec, read: bool) -> MeanScaleContextSpec:
+def _canonical_context(context: ContextSpec, read: bool) -> ContextSpec:
+    if not isinstance(context, MeanScaleContextSpec):
+        return context
     emit: Literal["pre", "post", "none"] = context.emit_mean_support if read else "none"
     if emit == "pre" and context.transform is None:
         emit = "post"

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
 
 from codecspec.compiler.plan import Node, TensorPlan, join
+from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.errors import ErrorCode, Problem
 from codecspec.schema.fields import SpecModel
 from codecspec.schema.source import SpecPath, SpecSource
@@ -110,11 +111,17 @@ class ContextKind(Kind[S]):
     """A kind that turns a slice's support into the parameters of its leaf."""
 
     @abstractmethod
+    def check(self, groups: ChannelGroupsSpec, place: Place, side: int, lowering: Lowering) -> None:
+        """Note what keeps this context from feeding the leaves of `groups`, at `place`, out of `side` side parameters
+        and earlier slices."""
+
+    @abstractmethod
     def lower_context(
         self, spec: S, place: Place, slice_channels: int, side: int, emit: bool, lowering: Lowering
     ) -> Node:
-        """The head of a slice of `slice_channels`, fed with the place's channels: `side` side parameters, then earlier
-        slices. With `emit`, the mean support follows the parameters in what it gives."""
+        """The head of a slice of `slice_channels`, fed with the place's channels: `side` side parameters (0 where they
+        are left out of the context), then earlier slices. With `emit`, the mean support follows the parameters in what
+        it gives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,13 @@ def lower(spec: ModelSpec) -> Plan:
     _check_image(spec, g_a, g_s, lowering)
     if lowering.problems:
         raise SchemaError.collect(in_order(lowering.problems))
-    return Plan(canonical(spec, g_a.c_out), (g_a, g_s, latent_codec))
+    return Plan(canonical(_as_lowered(spec, latent_codec), g_a.c_out), (g_a, g_s, latent_codec))
+
+
+def _as_lowered(spec: ModelSpec, latent_codec: Node) -> ModelSpec:
+    """The spec with what only the channels that flow in could tell: the widths that a leaf's ramp comes to."""
+    y = latent_codec.child("y").spec
+    return spec.model_copy(update={"latent_codec": spec.latent_codec.model_copy(update={"y": y})})
 
 
 def _check_image(spec: ModelSpec, g_a: Node, g_s: Node, lowering: Lowering) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+LEAF_NETS = ("lrp_transform", "context_prediction", "entropy_parameters")
 PARTS = ("g_a", "hyper", "context", "g_s")
 
 
@@ -40,13 +41,13 @@ def described(seconds: dict[str, float]) -> str:
 
 
 def _part_of(path: str) -> str | None:
-    """The part whose outermost module this is: heads and LRPs are the context."""
+    """The part whose outermost module this is: heads and the nets of leaves are the context."""
     folder, _, name = path.rpartition(".")
     if path in ("g_a", "g_s"):
         return path
     if path in ("latent_codec.h_a", "latent_codec.h_s"):
         return "hyper"
-    return "context" if folder == "latent_codec.y.channel_context" or name == "lrp_transform" else None
+    return "context" if folder == "latent_codec.y.channel_context" or name in LEAF_NETS else None
 
 
 def _watch(module: nn.Module, part: str, seconds: dict[str, float]) -> list[Any]:

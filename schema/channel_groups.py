@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from codecspec.schema.expressions import MAX_VALUE
-from codecspec.schema.fields import AS_LIST, MAX_SLICES, WRONG_FORM, Channels, Flag, Integer, Real, SpecModel, Widths
+from codecspec.schema.fields import (
+    AS_LIST,
+    MAX_SLICES,
+    WRONG_FORM,
+    Channels,
+    Flag,
+    Integer,
+    Kernel,
+    Real,
+    SpecModel,
+    Widths,
+)
 from codecspec.schema.leaves import Leaves
 from codecspec.schema.support import Support
 from codecspec.schema.support_transforms import SupportTransformSpec
@@ -98,6 +109,21 @@ class MeanScaleContextSpec(SpecModel):
     """What the head hands to an LRP: the mean support before or after `transform`. Recoverable: no."""
 
 
+class ChannelConvContextSpec(SpecModel):
+    """One net per slice over the earlier slices: two parameters per channel for the leaf (He et al., ELIC, CVPR 2022,
+    section 3.2: g_ch)."""
+
+    type: Literal["channel_conv"]
+    widths: Widths
+    """Hidden widths; ReLU between. Recoverable: yes, from the weights' shapes."""
+    kernel: Kernel = 5
+    """Kernel of every layer. Recoverable: yes, from the weights' shapes."""
+
+
+ContextSpec = Annotated[MeanScaleContextSpec | ChannelConvContextSpec, Field(discriminator="type")]
+"""Any context head."""
+
+
 def _as_tuple(value: object) -> object:
     """One leaf for all slices is a list of one."""
     return value if isinstance(value, (list, tuple)) else [value]
@@ -113,7 +139,7 @@ class ChannelGroupsSpec(SpecModel):
     """The side parameters go through every context head, y0 included. Recoverable: yes, from the heads' shapes."""
     support: Support = Support()
     """Which earlier slices a slice sees."""
-    context: Annotated[MeanScaleContextSpec, Field(discriminator="type")]
+    context: ContextSpec
     """The head that turns a slice's support into its parameters."""
     leaf: Annotated[Leaves, BeforeValidator(_as_tuple), Field(min_length=1)]
     """One leaf for all slices, or a list whose entries say how many slices they take."""

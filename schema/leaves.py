@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from codecspec.schema.fields import MAX_SLICES, Integer, Real, SpecModel, Widths
+from codecspec.schema.fields import (
+    AS_LIST,
+    MAX_CHANNELS,
+    MAX_SLICES,
+    WRONG_FORM,
+    Channels,
+    Integer,
+    Kernel,
+    Real,
+    SpecModel,
+    Widths,
+)
+from codecspec.schema.ramps import ramp_widths
 
 Quantizer = Literal["noise", "ste"]
+MAX_LAYERS = 64
 Count = Annotated[Integer, Field(ge=0, le=MAX_SLICES)]
 
 
@@ -47,6 +60,65 @@ class LRPGaussianSpec(SpecModel):
     """What the decoder's nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
 
 
+class RampSpec(SpecModel):
+    """Hidden widths on a line from the input's channels to the output's, rounded down, none below `min`."""
+
+    ramp: Annotated[Integer, Field(ge=1, le=MAX_LAYERS)]
+    """Layers, the last one included."""
+    min: Annotated[Integer, Field(ge=0, le=MAX_CHANNELS)] = 0
+    """The least width of a hidden layer."""
+
+    def widths(self, c_in: int, c_out: int) -> tuple[int, ...]:
+        """The hidden widths of a net from `c_in` to `c_out` channels."""
+        return tuple(max(self.min, width) for width in ramp_widths(c_in, c_out, self.ramp))
+
+
+def _parameters_form(value: object) -> str | None:
+    if isinstance(value, RampSpec) or (isinstance(value, dict) and "ramp" in value):
+        return "{ramp: L, min: C}"
+    return "[widths]" if isinstance(value, (list, tuple, str)) else None
+
+
+ParametersSpec = Annotated[
+    Annotated[RampSpec, Tag("{ramp: L, min: C}")]
+    | Annotated[tuple[Channels, ...], AS_LIST, Field(max_length=MAX_LAYERS), Tag("[widths]")],
+    Discriminator(
+        _parameters_form,
+        custom_error_type=WRONG_FORM,
+        custom_error_message="{allowed}",
+        custom_error_context={"allowed": "{ramp: L, min: C} or a list of hidden widths"},
+    ),
+]
+"""Hidden widths of the 1x1 convolutions that give a leaf's parameters: a list, or `{ramp: L, min: C}`."""
+
+
+def _both(chunks: tuple[str, ...]) -> tuple[str, ...]:
+    if set(chunks) != {"scales", "means"} or len(chunks) != 2:
+        message = f"allowed: [scales, means], [means, scales]; found [{', '.join(chunks)}]"
+        raise PydanticCustomError("E-value", "{message}", {"message": message, "hint": ""})
+    return chunks
+
+
+class CheckerboardSpec(SpecModel):
+    """A Gaussian leaf in two passes: the anchors of a checkerboard, then the rest, which sees them (He, Zheng, Sun,
+    Wang, Qin, CVPR 2021)."""
+
+    training_only: ClassVar[frozenset[str]] = frozenset({"quantizer"})
+
+    type: Literal["checkerboard"]
+    kernel: Kernel = 5
+    """Kernel of the masked convolution over the anchors. Recoverable: yes, from the weight's shape."""
+    parity: Literal["even", "odd"] = "even"
+    """Which positions are anchors: those whose row + column is even, or odd. Recoverable: no."""
+    parameters: ParametersSpec
+    """Hidden widths of the net over (masked convolution, what comes in); 1x1, ReLU between. Recoverable: yes, from the
+    weights' shapes."""
+    chunks: Annotated[tuple[Literal["scales", "means"], ...], AfterValidator(_both)] = ("scales", "means")
+    """What the net gives, in order. Recoverable: no."""
+    quantizer: Quantizer = "ste"
+    """What later nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
+
+
 class GaussianSliceSpec(GaussianSpec):
     """A Gaussian leaf for some of the slices."""
 
@@ -61,7 +133,14 @@ class LRPGaussianSliceSpec(LRPGaussianSpec):
     """How many slices it takes; the rest without one."""
 
 
-SliceLeafSpec = Annotated[GaussianSliceSpec | LRPGaussianSliceSpec, Field(discriminator="type")]
+class CheckerboardSliceSpec(CheckerboardSpec):
+    """A checkerboard leaf for some of the slices."""
+
+    count: Count | None = None
+    """How many slices it takes; the rest without one."""
+
+
+SliceLeafSpec = Annotated[GaussianSliceSpec | LRPGaussianSliceSpec | CheckerboardSliceSpec, Field(discriminator="type")]
 """A leaf, and how many slices it takes."""
 
 Leaves = tuple[SliceLeafSpec, ...]

@@ -7,7 +7,9 @@ from typing import Any
 from codecspec.compiler.kind import ConditionalKind, ContextKind, Kind
 from codecspec.compiler.kinds.abs import Abs
 from codecspec.compiler.kinds.attention import Attention
+from codecspec.compiler.kinds.channel_conv import ChannelConv
 from codecspec.compiler.kinds.channel_groups import ChannelGroups
+from codecspec.compiler.kinds.checkerboard import Checkerboard
 from codecspec.compiler.kinds.conv import Conv
 from codecspec.compiler.kinds.conv_trans import ConvTrans
 from codecspec.compiler.kinds.deconv import Deconv
@@ -67,9 +69,11 @@ _ALL: tuple[Kind[Any], ...] = (
     EntropyBottleneck(),
     ChannelGroups(),
     MeanScale(),
+    ChannelConv(),
     EntropyTransform(),
     Gaussian(),
     LRPGaussian(),
+    Checkerboard(),
 )
 KINDS: dict[str, Kind[Any]] = {kind.tag(): kind for kind in _ALL}
 

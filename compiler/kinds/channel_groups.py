@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node
 from codecspec.compiler.plan import Node
 from codecspec.schema.channel_groups import ChannelGroupsSpec, group_widths
-from codecspec.schema.leaves import GaussianSpec, SliceLeafSpec, leaf_indexes, leaf_per_slice
+from codecspec.schema.leaves import SliceLeafSpec, leaf_indexes, leaf_per_slice
 from codecspec.schema.support import SliceIndexes
 
 if TYPE_CHECKING:
@@ -16,24 +16,26 @@ if TYPE_CHECKING:
 
 
 class ChannelGroups(ConditionalKind[ChannelGroupsSpec]):
-    """Heads at `channel_context.y{k}`, leaves at `latent_codec.y{k}`."""
+    """Heads at `channel_context.y{k}`, leaves at `latent_codec.y{k}`; its node's spec has the leaves slice by slice, as
+    they were lowered."""
 
     spec_type = ChannelGroupsSpec
 
     def lower_conditional(self, spec: ChannelGroupsSpec, place: Place, params: int, lowering: Lowering) -> Node:
-        slices: list[tuple[Node, Node]] = []
+        slices: list[tuple[Node | None, Node]] = []
         resolved = _resolve(spec, place, params, lowering)
         if resolved:
             slices = [_lower_slice(spec, place, k, resolved, params, lowering) for k in range(len(resolved.widths))]
+        leaves = [leaf for _, leaf in slices]
         return Node(
             path=place.path,
             kind=self.tag(),
-            spec=spec,
+            spec=spec.model_copy(update={"leaf": tuple(_alone(leaf.spec) for leaf in leaves)}) if leaves else spec,
             c_in=place.channels,
             c_out=place.channels,
             scale_in=place.scale,
             scale_out=place.scale,
-            children=tuple(head for head, _ in slices) + tuple(leaf for _, leaf in slices),
+            children=(*(head for head, _ in slices if head), *leaves),
         )
 
     def build(self, node: Node) -> nn.Module:
@@ -62,6 +64,8 @@ class _Slices:
 
 def _resolve(spec: ChannelGroupsSpec, place: Place, side: int, lowering: Lowering) -> _Slices | None:
     """The slices, or None after noting what is wrong."""
+    from codecspec.compiler.kinds import context_kind_of
+
     before = len(lowering.problems)
     leaf_of: list[int] = []
     try:
@@ -77,31 +81,10 @@ def _resolve(spec: ChannelGroupsSpec, place: Place, side: int, lowering: Lowerin
     if problem:
         steps, message = problem
         lowering.problem("E-support", (*place.spec_path, "support", *steps), message)
-    if not spec.side_in_context:
-        message = "a mean_scale context is made of the side parameters, and they are left out of it"
-        lowering.problem("E-context", (*place.spec_path, "side_in_context"), message, "side_in_context: true")
-    if side % 2:
-        message = f"the side parameters do not split into means and scales: h_s gives {side} channels"
-        lowering.problem("E-channels", place.spec_path, message)
-    _check_leaves(spec, place, lowering)
+    context_kind_of(spec.context).check(spec, place, side, lowering)
     if len(lowering.problems) > before:
         return None
     return _Slices(widths, leaf_of, leaf_per_slice(spec.leaf, len(widths)), spec.support.indices(len(widths)))
-
-
-def _check_leaves(spec: ChannelGroupsSpec, place: Place, lowering: Lowering) -> None:
-    """Every leaf reads what the context gives: scales, then means, then the mean support if it is emitted."""
-    from codecspec.compiler.kinds import conditional_kind_of
-
-    for i, leaf in enumerate(spec.leaf):
-        if conditional_kind_of(leaf).reads_mean_support and spec.context.emit_mean_support == "none":
-            message = f"a {leaf.type} leaf reads the mean support, and `emit_mean_support` is none"
-            path = (*place.spec_path, "context", "emit_mean_support")
-            lowering.problem("E-context", path, message, "emit_mean_support: pre or post")
-        if isinstance(leaf, GaussianSpec) and leaf.chunks != ("scales", "means"):
-            message = f"a mean_scale context gives scales, then means, and the leaf reads {', then '.join(leaf.chunks)}"
-            path = (*place.spec_path, "leaf", i, "chunks")
-            lowering.problem("E-context", path, message, "chunks: [scales, means]")
 
 
 def _lower_slice(
@@ -111,15 +94,25 @@ def _lower_slice(
     slices: _Slices,
     side: int,
     lowering: Lowering,
-) -> tuple[Node, Node]:
-    """The head and the leaf of slice k."""
+) -> tuple[Node | None, Node]:
+    """The head, if the slice has something to see, and the leaf of slice k."""
     from codecspec.compiler.kinds import conditional_kind_of, context_kind_of
 
     leaf, width = slices.leaves[k], slices.widths[k]
-    support = side + sum(slices.widths[j] for j in slices.supports[k])
-    head_place = place.at(f"channel_context.y{k}", "context").fed(support)
-    head = context_kind_of(spec.context).lower_context(
-        spec.context, head_place, width, side, conditional_kind_of(leaf).reads_mean_support, lowering
-    )
+    in_context = side if spec.side_in_context else 0
+    seen = in_context + sum(slices.widths[j] for j in slices.supports[k])
+    params = side - in_context
+    head = None
+    if seen:
+        head_place = place.at(f"channel_context.y{k}", "context").fed(seen)
+        head = context_kind_of(spec.context).lower_context(
+            spec.context, head_place, width, in_context, conditional_kind_of(leaf).reads_mean_support, lowering
+        )
+        params += head.c_out
     leaf_place = place.at(f"latent_codec.y{k}", "leaf", slices.leaf_indexes[k]).fed(width)
-    return head, lowering.lower_conditional(leaf, leaf_place, head.c_out)
+    return head, lowering.lower_conditional(leaf, leaf_place, params)
+
+
+def _alone(leaf: SliceLeafSpec) -> SliceLeafSpec:
+    """A leaf as it was lowered, for one slice."""
+    return leaf.model_copy(update={"count": 1})

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import ContextKind, Lowering, Place, build_children
 from codecspec.compiler.plan import Node
-from codecspec.schema.channel_groups import MeanScaleContextSpec
+from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec
 from codecspec.schema.entropy_transform import EntropyTransformSpec
+from codecspec.schema.leaves import GaussianSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,6 +19,28 @@ class MeanScale(ContextKind[MeanScaleContextSpec]):
     `mean_support_transform` and `scale_support_transform` of its own where the spec has one."""
 
     spec_type = MeanScaleContextSpec
+
+    def check(self, groups: ChannelGroupsSpec, place: Place, side: int, lowering: Lowering) -> None:
+        from codecspec.compiler.kinds import conditional_kind_of
+
+        if not groups.side_in_context:
+            message = "a mean_scale context is made of the side parameters, and they are left out of it"
+            lowering.problem("E-context", (*place.spec_path, "side_in_context"), message, "side_in_context: true")
+        if side % 2:
+            message = f"the side parameters do not split into means and scales: h_s gives {side} channels"
+            lowering.problem("E-channels", place.spec_path, message)
+        emits = isinstance(groups.context, MeanScaleContextSpec) and groups.context.emit_mean_support != "none"
+        for i, leaf in enumerate(groups.leaf):
+            if conditional_kind_of(leaf).reads_mean_support and not emits:
+                message = f"a {leaf.type} leaf reads the mean support, and `emit_mean_support` is none"
+                path = (*place.spec_path, "context", "emit_mean_support")
+                lowering.problem("E-context", path, message, "emit_mean_support: pre or post")
+            if isinstance(leaf, GaussianSpec) and leaf.chunks != ("scales", "means"):
+                message = (
+                    f"a mean_scale context gives scales, then means, and the leaf reads {', then '.join(leaf.chunks)}"
+                )
+                path = (*place.spec_path, "leaf", i, "chunks")
+                lowering.problem("E-context", path, message, "chunks: [scales, means]")
 
     def lower_context(
         self, spec: MeanScaleContextSpec, place: Place, slice_channels: int, side: int, emit: bool, lowering: Lowering

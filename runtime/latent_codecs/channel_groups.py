@@ -24,7 +24,8 @@ class ChannelGroupsLatentCodec(LatentCodec):
         side parameters ───────────────────────────┴── (in the context)    or ──┴── (beside its parameters)
 
     Args:
-        latent_codec: the leaf of each slice, `y0`, `y1`, ..; says by `num_parts` how many strings it writes per image.
+        latent_codec: the leaf of each slice, `y0`, `y1`, ..; says by `num_parts` how many strings it writes per image
+            (where it does not, as CompressAI's do not, all write equally many).
         channel_context: the context head of each slice that sees anything: of all with `side_in_context`, else of
             those that see an earlier slice.
         groups: channels of each slice.
@@ -84,7 +85,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
     def decompress(self, strings: Strings, shape: Sequence[Sequence[int]], side_params: Tensor) -> dict[str, Any]:
         """The inverse of `compress`; a slice's shape is (H, W) or (C, H, W), as its leaf gave it."""
         num_slices = len(self.groups)
-        num_parts = [self._leaf(k).num_parts for k in range(num_slices)]
+        num_parts = [getattr(self._leaf(k), "num_parts", len(strings) // num_slices) for k in range(num_slices)]
         if len(strings) != sum(num_parts) or len(shape) != num_slices:
             message = f"{len(strings)} parts of strings and {len(shape)} shapes for {num_slices} slices"
             raise StreamError("E-stream", "y", message)

@@ -12,6 +12,8 @@ from tests.golden.golden_models import fill
 
 SMALL: dict[str, dict[str, Any]] = {
     "bmshj2018-hyperprior": {"N": 12, "M": 18},
+    "elic": {"N": 12, "M": 24, "groups": [3, 5, 4, 12]},
+    "elic-chandelier": {"N": 12, "M": 24, "groups": [3, 5, 4, 12]},
     "mbt2018-mean": {"N": 12, "M": 18},
     "stf": {"embed": 8, "depths": [1, 2, 1, 2], "heads": [1, 2, 4, 8], "slices": 4, "max_support": 2},
     "tcm": {"N": 32, "M": 40, "depths": [2, 1, 2, 1, 2, 1], "max_support": 3},
@@ -20,7 +22,15 @@ SMALL: dict[str, dict[str, Any]] = {
 """Params that make each zoo spec small."""
 
 
-GAIN = {"bmshj2018-hyperprior": 1.6, "mbt2018-mean": 1.6, "stf": 0.9, "tcm": 0.8, "wacnn": 1.2}
+GAIN = {
+    "bmshj2018-hyperprior": 1.6,
+    "elic": 1.0,
+    "elic-chandelier": 1.0,
+    "mbt2018-mean": 1.6,
+    "stf": 0.9,
+    "tcm": 0.8,
+    "wacnn": 1.2,
+}
 """Gains of the weight formula that give many symbols and a picture that does not saturate."""
 
 

@@ -267,4 +267,64 @@ SLICES = [
     ),
 ]
 
-MEANING = [*FLOW, *SLICES]
+
+def _checkerboard(fields: str) -> str:
+    return spoilt("{type: gaussian}", f"{{type: checkerboard, {fields}}}")
+
+
+def _channel_conv(context: str, leaf: str) -> str:
+    text = spoilt("    side_in_context: true\n", "", GROUPS)
+    text = spoilt("{type: mean_scale, widths: [8], emit_mean_support: pre}", context, text)
+    return spoilt("{type: lrp_gaussian, widths: [8]}", leaf, text)
+
+
+ELIC = [
+    Bad(
+        "form-of-parameters",
+        _checkerboard("parameters: ^{layers: 3}"),
+        "E-value",
+        ("a mapping (layers)", "{ramp: L, min: C} or a list of hidden widths"),
+    ),
+    Bad("no-parameters", spoilt("{type: gaussian}", "^{type: checkerboard}"), "E-missing-key", ("'parameters'",)),
+    Bad("ramp-without-layers", _checkerboard("parameters: {ramp: ^0}"), "E-value", ("'ramp' is 0", "at least 1")),
+    Bad("ramp-of-too-many", _checkerboard("parameters: {ramp: ^65}"), "E-value", ("'ramp' is 65", "at most 64")),
+    Bad("ramp-below-zero", _checkerboard("parameters: {ramp: 3, min: ^-1}"), "E-value", ("'min' is -1", "at least 0")),
+    Bad(
+        "ramp-with-another-key",
+        _checkerboard("parameters: {ramp: 3, ^mim: 4}"),
+        "E-unknown-key",
+        ("'mim'", "allowed here: ramp, min"),
+        "'min'",
+    ),
+    Bad("hidden-width-zero", _checkerboard("parameters: [8, ^0]"), "E-value", ("is 0", "at least 1")),
+    Bad("parity-of-neither", _checkerboard("parity: ^evn, parameters: []"), "E-value", ("even, odd",), "'even'"),
+    Bad("checkerboard-kernel", _checkerboard("kernel: ^4, parameters: []"), "E-value", ("a kernel is odd, found 4",)),
+    Bad(
+        "checkerboard-without-means",
+        _checkerboard("parameters: [], chunks: ^[scales]"),
+        "E-value",
+        ("allowed: [scales, means], [means, scales]; found [scales]",),
+    ),
+    Bad(
+        "channel-conv-kernel",
+        _channel_conv("{type: channel_conv, widths: [8], kernel: ^2}", "{type: checkerboard, parameters: []}"),
+        "E-value",
+        ("a kernel is odd, found 2",),
+    ),
+    Bad(
+        "lrp-without-mean-support",
+        _channel_conv("{type: channel_conv, widths: [8]}", "{type: ^lrp_gaussian, widths: [8]}"),
+        "E-context",
+        ("reads the mean support, and a channel_conv context has none",),
+        "mean_scale",
+    ),
+    Bad(
+        "gaussian-with-side-left-over",
+        _channel_conv("{type: channel_conv, widths: [8]}", "^{type: gaussian}"),
+        "E-channels",
+        ("scales and means of 4 channels are 8, and 32 come in",),
+        problems=2,
+    ),
+]
+
+MEANING = [*FLOW, *SLICES, *ELIC]

@@ -1,0 +1,146 @@
+"""The Gaussian leaf in two passes over a checkerboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from compressai.latent_codecs import LatentCodec
+from compressai.layers import CheckerboardMaskedConv2d
+from compressai.ops import quantize_ste
+from torch import Tensor, nn
+
+from codecspec.runtime.latent_codecs.gaussian import GaussianLatentCodec
+from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.schema.errors import StreamError
+
+Step = Callable[[int, Tensor, Tensor], Tensor]
+
+
+class CheckerboardLatentCodec(LatentCodec):
+    """Codes the anchors of a checkerboard, then the rest, which sees the anchors around it (He et al., CVPR 2021).
+
+                              pass 0        pass 1
+        ■ □ ■ □  ■ anchors    context 0     y_hat of the anchors ─► context_prediction ─► context
+        □ ■ □ ■  □ the rest
+        ■ □ ■ □               cat(context, ctx_params) ─► entropy_parameters ─► y (Gaussian) ─► y_hat
+
+    `forward`, `compress` and `decompress` share one walk over the two passes. Its nets run over all positions in both,
+    as in CompressAI's `CheckerboardLatentCodec` (`forward_method="twopass"`): a convolution over half of the positions
+    would round differently where there are few, and what is coded would not be what `forward` says.
+
+    Args:
+        context_prediction: masked convolution, from the latent's channels to twice as many.
+        entropy_parameters: pointwise net over (context, ctx_params), giving what `y` reads.
+        y: the Gaussian leaf that codes each pass.
+        parity: the anchors are where row + column is `even` or `odd`.
+    """
+
+    num_parts: ClassVar[int] = 2
+    """Strings per image: the anchors, the rest."""
+
+    def __init__(
+        self,
+        context_prediction: CheckerboardMaskedConv2d,
+        entropy_parameters: nn.Module,
+        y: GaussianLatentCodec,
+        *,
+        parity: str = "even",
+    ) -> None:
+        super().__init__()
+        self.context_prediction = context_prediction
+        self.entropy_parameters = entropy_parameters
+        self.y = y
+        self.parity = parity
+
+    def forward(self, y: Tensor, ctx_params: Tensor) -> dict[str, Any]:
+        """(N, C, H, W), (N, P, H, W) -> `y_hat` and `likelihoods` {y}, both of y's shape."""
+
+        def step(i: int, params: Tensor, mask: Tensor) -> Tensor:
+            if self.training and self.y.quantizer == "noise":
+                y_hat: Tensor = self.y.gaussian_conditional.quantize(y, "noise")
+                return y_hat
+            means = self.y.parameters_of(params, y.shape[1])[1]
+            return quantize_ste(y) if means is None else quantize_ste(y - means) + means
+
+        y_hat, params = self._walk(ctx_params, step)
+        scales, means, _ = self.y.parameters_of(params, y.shape[1])
+        _, likelihoods = self.y.gaussian_conditional(y, scales, means=means)
+        return {"likelihoods": {"y": likelihoods}, "y_hat": y_hat}
+
+    def compress(self, y: Tensor, ctx_params: Tensor) -> dict[str, Any]:
+        """(N, C, H, W), (N, P, H, W) -> `strings` (two lists of N: anchors, the rest), `shape` (H, W), `y_hat`.
+
+        Raises:
+            StreamError: y is not finite or too large to code.
+        """
+        strings: list[list[bytes]] = []
+
+        def step(i: int, params: Tensor, mask: Tensor) -> Tensor:
+            if not mask.any():
+                strings.append([b""] * len(y))
+                return torch.zeros_like(y)
+            out = self.y.compress(_gather(y, mask), _gather(params, mask))
+            strings.extend(out["strings"])
+            return _scatter(out["y_hat"], mask)
+
+        y_hat, _ = self._walk(ctx_params, step)
+        return {"strings": strings, "shape": y.shape[-2:], "y_hat": y_hat}
+
+    def decompress(self, strings: Strings, shape: tuple[int, ...], ctx_params: Tensor) -> dict[str, Any]:
+        """The inverse of `compress`: two lists of N strings, (H, W) or (C, H, W), (N, P, H, W) -> `y_hat`."""
+        if len(strings) != self.num_parts:
+            message = f"{len(strings)} parts of strings, and it is coded in {self.num_parts}"
+            raise StreamError("E-stream", "y", message)
+
+        def step(i: int, params: Tensor, mask: Tensor) -> Tensor:
+            if not mask.any():  # CompressAI's coder cannot code no symbols
+                return params.new_zeros(())
+            seen = _gather(params, mask)
+            out = self.y.decompress([strings[i]], (seen.shape[-2], seen.shape[-1]), seen)
+            return _scatter(out["y_hat"], mask)
+
+        y_hat, _ = self._walk(ctx_params, step)
+        return {"y_hat": y_hat}
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int]:
+        """The `shape` of a latent of (height, width) positions."""
+        return height, width
+
+    def _walk(self, ctx_params: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+        """The one walk over the passes -> y_hat and its Gaussian's parameters.
+
+        Each step gets the pass, the parameters of all positions and the (H, W) mask of its own, and gives the y_hat of
+        its positions; what it gives elsewhere is left out.
+        """
+        n, _, height, width = ctx_params.shape
+        y_hat = ctx_params.new_zeros(n, self.context_prediction.in_channels, height, width)
+        context = ctx_params.new_zeros(n, self.context_prediction.out_channels, height, width)
+        params = context
+        anchors = self._anchors(height, width, ctx_params.device)
+        for i, mask in enumerate((anchors, ~anchors)):
+            if i:
+                context = self.context_prediction(y_hat)
+            params_i = self.entropy_parameters(torch.cat([context, ctx_params], dim=1))
+            y_hat = torch.where(mask, step(i, params_i, mask), y_hat)
+            params = torch.where(mask, params_i, params)
+        return y_hat, params
+
+    def _anchors(self, height: int, width: int, device: torch.device) -> Tensor:
+        """(H, W), true where an anchor is."""
+        rows = torch.arange(height, device=device)[:, None]
+        columns = torch.arange(width, device=device)[None, :]
+        return (rows + columns) % 2 == (self.parity == "odd")
+
+
+def _gather(x: Tensor, mask: Tensor) -> Tensor:
+    """(N, C, H, W), (H, W) -> (N, C, 1, P): the P positions of the mask, row by row."""
+    return x[..., mask].unsqueeze(2).contiguous()
+
+
+def _scatter(values: Tensor, mask: Tensor) -> Tensor:
+    """The inverse of `_gather`, zero elsewhere."""
+    x = values.new_zeros(*values.shape[:2], *mask.shape)
+    x[..., mask] = values.squeeze(2)
+    return x
