@@ -5,9 +5,10 @@ Two specs mean the same codec exactly when their canonical forms are equal: expr
 no transform changes or that nobody reads normalised, defaults filled in, keys in the schema's order. Name, reference
 and params are no part of it.
 
-The hash says which codec it is, so what only training sees is no part of it either. It is over the canonical form
-*without* fields at their defaults: a later release that adds an optional field keeps the hash of every spec that does
-not use it, and with it every stream.
+The hash says which codec it is, so what only training sees is no part of it either: an auxiliary branch is a part of
+the canonical form and none of the hash, since with it and without it the same images become the same streams. The hash
+is over the canonical form *without* fields at their defaults: a later release that adds an optional field keeps the
+hash of every spec that does not use it, and with it every stream.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from codecspec.compiler.kinds import conditional_kind_of
+from codecspec.schema.auxiliary import AuxSpec, CCASpec
 from codecspec.schema.channel_groups import ChannelGroupsSpec, ContextSpec, MeanScaleContextSpec, group_widths
 from codecspec.schema.fields import SpecModel
 from codecspec.schema.leaves import Leaves, leaf_per_slice
@@ -32,7 +34,8 @@ def canonical(spec: ModelSpec, latent_channels: int) -> ModelSpec:
     if not isinstance(y, ChannelGroupsSpec):
         return spec
     y = _canonical_groups(y, latent_channels)
-    return spec.model_copy(update={"latent_codec": spec.latent_codec.model_copy(update={"y": y})})
+    latent_codec = spec.latent_codec.model_copy(update={"y": y})
+    return spec.model_copy(update={"latent_codec": latent_codec, "aux": _canonical_aux(spec.aux, y, latent_channels)})
 
 
 def canonical_dict(canonical_spec: ModelSpec) -> dict[str, Any]:
@@ -61,6 +64,15 @@ def _without_training(node: Any) -> Any:
     fields = type(node).model_fields
     values = {name: _without_training(getattr(node, name)) for name in fields}
     return node.model_copy(update=values | {name: fields[name].default for name in type(node).training_only})
+
+
+def _canonical_aux(aux: AuxSpec | None, host: ChannelGroupsSpec, channels: int) -> AuxSpec | None:
+    """The auxiliary branch in its host's canonical groups."""
+    if aux is None:
+        return None
+    inner = _canonical_groups(aux.cca.inner(host), channels)
+    said = {name: getattr(inner, name) for name in CCASpec.model_fields}
+    return aux.model_copy(update={"cca": aux.cca.model_copy(update=said)})
 
 
 def _canonical_groups(y: ChannelGroupsSpec, channels: int) -> ChannelGroupsSpec:

@@ -7,7 +7,9 @@ from fractions import Fraction
 from codecspec.compiler.canonical import canonical
 from codecspec.compiler.kind import Lowering, Place
 from codecspec.compiler.kinds.sequence import lower_blocks
-from codecspec.compiler.plan import Node, Plan
+from codecspec.compiler.plan import AUX, Node, Plan
+from codecspec.schema.auxiliary import CCABranchSpec
+from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.errors import SchemaError, in_order
 from codecspec.schema.model import ModelSpec
 
@@ -29,15 +31,32 @@ def lower(spec: ModelSpec) -> Plan:
     latent_codec = lowering.lower(spec.latent_codec, place)
     g_s = lower_blocks(spec.g_s, Place("g_s", ("g_s",), g_a.c_out, g_a.scale_out), lowering)
     _check_image(spec, g_a, g_s, lowering)
+    aux = _lower_aux(spec, latent_codec, lowering)
     if lowering.problems:
         raise SchemaError.collect(in_order(lowering.problems))
-    return Plan(canonical(_as_lowered(spec, latent_codec), g_a.c_out), (g_a, g_s, latent_codec))
+    return Plan(canonical(_as_lowered(spec, latent_codec), g_a.c_out), (g_a, g_s, latent_codec, *aux))
 
 
 def _as_lowered(spec: ModelSpec, latent_codec: Node) -> ModelSpec:
     """The spec with what only the channels that flow in could tell: the widths that a leaf's ramp comes to."""
     y = latent_codec.child("y").spec
     return spec.model_copy(update={"latent_codec": spec.latent_codec.model_copy(update={"y": y})})
+
+
+def _lower_aux(spec: ModelSpec, latent_codec: Node, lowering: Lowering) -> tuple[Node, ...]:
+    """The auxiliary branch, if the spec has one: y in the host's groups, given the host's side parameters."""
+    if spec.aux is None:
+        return ()
+    at, y = ("aux", "cca"), spec.latent_codec.y
+    if not isinstance(y, ChannelGroupsSpec):
+        message = f"the branch codes y in the groups of the spec that it stands in, and y is {y.type}"
+        lowering.problem("E-groups", at, message, "y: {type: channel_groups, groups: ..}, or no `aux`")
+        return ()
+    if not latent_codec.child("y").children:  # its groups are wrong, which was said
+        return ()
+    place = Place(AUX, at, latent_codec.c_in, latent_codec.scale_in)
+    branch = CCABranchSpec(type="cca", inner=spec.aux.cca.inner(y))
+    return (lowering.lower_conditional(branch, place, latent_codec.child("h_s").c_out),)
 
 
 def _check_image(spec: ModelSpec, g_a: Node, g_s: Node, lowering: Lowering) -> None:

@@ -15,8 +15,11 @@ from typing import Any, Literal
 from codecspec.schema.model import ModelSpec
 
 Role = Literal["parameter", "buffer", "table"]
-Part = Literal["g_a", "hyper", "context", "g_s"]
+Part = Literal["g_a", "hyper", "context", "g_s", "aux"]
 PARTS: tuple[Part, ...] = ("g_a", "hyper", "context", "g_s")
+"""The parts of every codec; where there is an auxiliary branch, it is one more."""
+AUX = "aux_entropy_model"
+"""The path of the auxiliary branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole codec: its spec in canonical form and the nodes g_a, g_s and latent_codec.
+    """A whole codec: its spec in canonical form and the nodes g_a, g_s, latent_codec and, where the spec has `aux`,
+    aux_entropy_model.
 
     Figures are for images whose sides are multiples of `stride`.
     """
@@ -105,7 +109,7 @@ class Plan:
     roots: tuple[Node, ...]
 
     def root(self, name: str) -> Node:
-        """g_a, g_s or latent_codec."""
+        """g_a, g_s, latent_codec or aux_entropy_model."""
         return next(node for node in self.roots if node.path == name)
 
     def walk(self) -> Iterator[Node]:
@@ -133,7 +137,7 @@ class Plan:
 
     def macs_by_part(self) -> dict[Part, Fraction]:
         """Multiply-accumulates per pixel of the image by part: g_a, hyper (h_a, h_s), context (all that predicts y
-        slice by slice, LRPs included) and g_s."""
+        slice by slice, LRPs included), g_s, and aux where there is an auxiliary branch, which coding does not run."""
         return self._by_part({node.path: node.macs for node in self.walk()})
 
     def parameters_by_part(self) -> dict[Part, Fraction]:
@@ -148,7 +152,7 @@ class Plan:
     def _by_part(figures: dict[str, Fraction]) -> dict[Part, Fraction]:
         totals: dict[Part, Fraction] = {part: Fraction(0) for part in PARTS}
         for path, figure in figures.items():
-            totals[part_of(path)] += figure
+            totals[part_of(path)] = totals.get(part_of(path), Fraction(0)) + figure
         return totals
 
 
@@ -164,4 +168,6 @@ def part_of(path: str) -> Part:
         return "g_a"
     if segments[0] == "g_s":
         return "g_s"
+    if segments[0] == AUX:
+        return "aux"
     return "context" if segments[:2] == ["latent_codec", "y"] else "hyper"

@@ -24,8 +24,11 @@ class Codec(CompressionModel):
     """What a spec compiles to; a CompressAI `CompressionModel`, so its trainers and tools work on it.
 
               ┌───┐  y  ┌────────────┐ y_hat ┌───┐
-        x ──► │g_a├────►│latent_codec├──────►│g_s├──► x_hat
-              └───┘     └────────────┘       └───┘
+        x ──► │g_a├──┬─►│latent_codec├──────►│g_s├──► x_hat
+              └───┘  │  └─────┬──────┘       └───┘
+                     │  ┌─────▼───────────┐
+                     └─►│aux_entropy_model│            where the spec has `aux`; in `forward` alone
+                        └─────────────────┘
 
     Images are padded to multiples of `stride` (their last row and column repeated) and cropped after; likelihoods are
     those of the padded image. Coding tables are made when they are needed: there is no `update()` to forget.
@@ -34,6 +37,7 @@ class Codec(CompressionModel):
         g_a: analysis transform.
         latent_codec: codec of y.
         g_s: synthesis transform.
+        aux_entropy_model: (y, side parameters) -> likelihoods that only a training loss looks at; None for none.
         spec: the canonical spec that this was built from.
         spec_hash: its hash, 64 hexadecimal digits.
         stride: pixels that image sides are padded to multiples of.
@@ -45,6 +49,7 @@ class Codec(CompressionModel):
         g_a: nn.Module,
         latent_codec: LatentCodec,
         g_s: nn.Module,
+        aux_entropy_model: nn.Module | None = None,
         *,
         spec: ModelSpec,
         spec_hash: str,
@@ -55,6 +60,7 @@ class Codec(CompressionModel):
         self.g_a = g_a
         self.latent_codec = latent_codec
         self.g_s = g_s
+        self.aux_entropy_model = aux_entropy_model
         self.spec = spec
         self.spec_hash = spec_hash
         self.stride = stride
@@ -73,15 +79,20 @@ class Codec(CompressionModel):
             x: (N, C, H, W) images in [0, 1].
 
         Returns:
-            `x_hat` (N, C, H, W), not clamped; `likelihoods` {y, z} of the padded image's latents, in (0, 1].
+            `x_hat` (N, C, H, W), not clamped; `likelihoods` {y, z} of the padded image's latents, in (0, 1]; with an
+            auxiliary branch `aux_likelihoods` {y_aux, y_cca}.
 
         Raises:
             BuildError: x has another shape than that.
         """
         self._check_image(x)
-        out = self.latent_codec(self.g_a(pad_to_multiple(x, self.stride)))
+        y = self.g_a(pad_to_multiple(x, self.stride))
+        out = self.latent_codec(y)
         x_hat = self.g_s(out["y_hat"])[..., : x.shape[-2], : x.shape[-1]]
-        return {"x_hat": x_hat, "likelihoods": out["likelihoods"]}
+        result = {"x_hat": x_hat, "likelihoods": out["likelihoods"]}
+        if self.aux_entropy_model is not None:
+            result["aux_likelihoods"] = self.aux_entropy_model(y, out["side_params"])
+        return result
 
     @torch.no_grad()
     def compress(self, x: Tensor) -> dict[str, Any]:
@@ -125,8 +136,11 @@ class Codec(CompressionModel):
         return {"x_hat": self.g_s(y_hat)[..., :height, :width].clamp_(0, 1)}
 
     def prepare_tables(self) -> bool:
-        """Make every coding table that is missing or was made of other weights; True if there was one."""
-        return self._tables.prepare(self)
+        """Make every coding table that is missing or was made of other weights; True if there was one.
+
+        An auxiliary branch codes nothing, and gets none.
+        """
+        return self._tables.prepare(self.latent_codec)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As `torch.nn.Module.load_state_dict`, but whole or not at all; coding tables may be of any length.

@@ -124,7 +124,7 @@ ContextSpec = Annotated[MeanScaleContextSpec | ChannelConvContextSpec, Field(dis
 """Any context head."""
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
     """One leaf for all slices is a list of one."""
     return value if isinstance(value, (list, tuple)) else [value]
 
@@ -141,5 +141,5 @@ class ChannelGroupsSpec(SpecModel):
     """Which earlier slices a slice sees."""
     context: ContextSpec
     """The head that turns a slice's support into its parameters."""
-    leaf: Annotated[Leaves, BeforeValidator(_as_tuple), Field(min_length=1)]
+    leaf: Annotated[Leaves, BeforeValidator(as_tuple), Field(min_length=1)]
     """One leaf for all slices, or a list whose entries say how many slices they take."""

@@ -8,7 +8,7 @@ from codecspec.schema.fields import SpecModel
 
 
 class NAFSpec(SpecModel):
-    """A convolution half with channel attention and a feed-forward half, gates instead of activations (Chen, Chu, Zhang,
-    Sun, NAFNet, ECCV 2022)."""
+    """A convolution half with channel attention, then a feed-forward half; gates instead of activations (Chen, Chu,
+    Zhang, Sun, NAFNet, ECCV 2022)."""
 
     type: Literal["naf"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from codecspec.cli.compress import compress
-from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
 from codecspec.cli.run import run
 
@@ -18,7 +17,6 @@ app = typer.Typer(
 )
 app.command(epilog="Example: codecspec compress photo.png -m wacnn.safetensors -o photo.csp")(compress)
 app.command(epilog="Example: codecspec decompress photo.csp -m wacnn.safetensors -o photo.png")(decompress)
-app.command(epilog="Example: codecspec convert ckpt.pth.tar --spec wacnn --to canonical -o wacnn.safetensors")(convert)
 
 
 def main() -> None:

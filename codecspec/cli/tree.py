@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from codecspec.compiler.canonical import spec_hash
-from codecspec.compiler.plan import PARTS, Node, Plan
+from codecspec.compiler.plan import Node, Plan
 
 
 def print_tree(plan: Plan) -> None:
@@ -66,7 +66,8 @@ def _totals(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("part", "parameters", "kMAC/px"):
         table.add_column(title, justify="left" if title == "part" else "right")
-    for part in PARTS:
-        table.add_row(part, f"{int(parameters[part]):,}", f"{float(macs[part]) / 1e3:,.3f}")
+    for part in parameters:
+        name = "aux (training only)" if part == "aux" else part
+        table.add_row(name, f"{int(parameters[part]):,}", f"{float(macs[part]) / 1e3:,.3f}")
     table.add_row("all", f"{plan.parameters:,}", f"{float(sum(macs.values())) / 1e3:,.3f}", style="bold")
     return table

@@ -7,6 +7,7 @@ from typing import Any
 from codecspec.compiler.kind import ConditionalKind, ContextKind, Kind
 from codecspec.compiler.kinds.abs import Abs
 from codecspec.compiler.kinds.attention import Attention
+from codecspec.compiler.kinds.cca import CCA
 from codecspec.compiler.kinds.channel_conv import ChannelConv
 from codecspec.compiler.kinds.channel_groups import ChannelGroups
 from codecspec.compiler.kinds.checkerboard import Checkerboard
@@ -73,6 +74,7 @@ _ALL: tuple[Kind[Any], ...] = (
     EntropyTransform(),
     Gaussian(),
     LRPGaussian(),
+    CCA(),
     Checkerboard(),
 )
 KINDS: dict[str, Kind[Any]] = {kind.tag(): kind for kind in _ALL}

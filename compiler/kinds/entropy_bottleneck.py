@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import Lowering, NodeKind, Place
-from codecspec.compiler.plan import Node, TensorPlan
+from codecspec.compiler.plan import Node, TensorPlan, join
 from codecspec.schema.latents import EntropyBottleneckSpec
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ class EntropyBottleneck(NodeKind[EntropyBottleneckSpec]):
     spec_type = EntropyBottleneckSpec
 
     def lower(self, spec: EntropyBottleneckSpec, place: Place, lowering: Lowering) -> Node:
-        tensors = {f"entropy_bottleneck.{name}": tensor for name, tensor in _tensors(place.channels).items()}
         return Node(
             path=place.path,
             kind=self.tag(),
@@ -30,7 +29,7 @@ class EntropyBottleneck(NodeKind[EntropyBottleneckSpec]):
             c_out=place.channels,
             scale_in=place.scale,
             scale_out=place.scale,
-            tensors=tensors,
+            tensors=bottleneck_tensors(place.channels, "entropy_bottleneck"),
         )
 
     def build(self, node: Node) -> nn.Module:
@@ -39,9 +38,10 @@ class EntropyBottleneck(NodeKind[EntropyBottleneckSpec]):
         return EntropyBottleneckLatentCodec(node.c_in, quantizer=node.spec.quantizer)
 
 
-def _tensors(channels: int) -> dict[str, TensorPlan]:
+def bottleneck_tensors(channels: int, prefix: str) -> dict[str, TensorPlan]:
+    """The state of CompressAI's EntropyBottleneck."""
     layers = range(len(FILTERS) - 1)
-    return {
+    tensors = {
         "quantiles": TensorPlan((channels, 1, 3)),
         **table_tensors(),
         "target": TensorPlan((3,), "buffer"),
@@ -50,6 +50,7 @@ def _tensors(channels: int) -> dict[str, TensorPlan]:
         **{f"biases.{i}": TensorPlan((channels, FILTERS[i + 1], 1)) for i in layers},
         **{f"factors.{i}": TensorPlan((channels, FILTERS[i + 1], 1)) for i in layers[:-1]},
     }
+    return {join(prefix, name): tensor for name, tensor in tensors.items()}
 
 
 def table_tensors() -> dict[str, TensorPlan]:

@@ -37,11 +37,12 @@ class HyperpriorLatentCodec(LatentCodec):
         self.y = y
 
     def forward(self, y: Tensor) -> dict[str, Any]:
-        """(N, M, H, W) -> `y_hat` of the same shape and `likelihoods` {y, z}."""
+        """(N, M, H, W) -> `y_hat` of the same shape, `likelihoods` {y, z} and `side_params` (N, P, H, W)."""
         z_out = self.z(self.h_a(y))
-        y_out = self.y(y, self.h_s(z_out["y_hat"]))
+        side_params = self.h_s(z_out["y_hat"])
+        y_out = self.y(y, side_params)
         likelihoods = {"y": y_out["likelihoods"]["y"], "z": z_out["likelihoods"]["y"]}
-        return {"likelihoods": likelihoods, "y_hat": y_out["y_hat"]}
+        return {"likelihoods": likelihoods, "y_hat": y_out["y_hat"], "side_params": side_params}
 
     def compress(self, y: Tensor) -> dict[str, Any]:
         """(N, M, H, W) -> `strings` (those of y, then z's), `shape` {y, z}, `y_hat`."""

@@ -12,11 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from codecspec.schema import ModelSpec, load_spec
+
 FOLDER = Path(__file__).parent
 
 
 def read(name: str) -> dict[str, Any]:
     return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def spec_of(golden: dict[str, Any]) -> ModelSpec:
+    """The zoo spec that a golden is about, at its params."""
+    config = golden["config"]
+    if config.get("cca_training"):
+        return load_spec("cca-aux", proportions=config["prop_slices"])
+    return load_spec(golden["name"], **config)
 
 
 def image(golden: dict[str, Any]) -> torch.Tensor:
@@ -84,11 +94,8 @@ def fill(codec: torch.nn.Module, gain: float = 1.0) -> torch.nn.Module:
 def differences(golden: dict[str, Any], out: dict[str, Any], y: torch.Tensor | None) -> list[str]:
     """Everything in which `out` (a forward in float64) misses the golden: bits to 1e-6 relative, samples to 1e-6."""
     want = golden["outputs"]
-    found: list[str] = []
-    for name, bits in want["bits"].items():
-        ours = _bits(out["likelihoods"][name]).sum().item()
-        if abs(ours / bits - 1) > 1e-6:
-            found.append(f"bits of {name}: {ours}, golden {bits}")
+    found = _total_differences(out["likelihoods"], want["bits"])
+    found += _total_differences(out.get("aux_likelihoods", {}), want.get("aux_bits", {}))
     per_channel = _bits(out["likelihoods"]["y"]).sum(dim=(0, 2, 3)).tolist()
     for channel, (ours, bits) in enumerate(zip(per_channel, want["y_bits_per_channel"], strict=True)):
         if abs(ours / bits - 1) > 1e-6:
@@ -96,6 +103,15 @@ def differences(golden: dict[str, Any], out: dict[str, Any], y: torch.Tensor | N
     found += _tensor_differences("x_hat", out["x_hat"], want["x_hat"])
     if y is not None and "y" in want:
         found += _tensor_differences("y", y, want["y"])
+    return found
+
+
+def _total_differences(likelihoods: dict[str, torch.Tensor], want: dict[str, float]) -> list[str]:
+    found = [f"likelihoods of {name}" for name in sorted(likelihoods.keys() ^ want.keys())]
+    for name in likelihoods.keys() & want.keys():
+        ours = _bits(likelihoods[name]).sum().item()
+        if abs(ours / want[name] - 1) > 1e-6:
+            found.append(f"bits of {name}: {ours}, golden {want[name]}")
     return found
 
 

@@ -29,7 +29,7 @@ def test_authors_checkpoint_gives_the_authors_numbers(name: str) -> None:
     checkpoint = golden_models.state_dict(golden)
     assert len(checkpoint) == len(golden["state_dict"])
 
-    codec, conversion = with_weights(lower(load_spec(name, **golden["config"])), checkpoint)
+    codec, conversion = with_weights(lower(golden_models.spec_of(golden)), checkpoint)
     layout = load_layout(LAYOUTS.get(name, f"authors-{name}"))
     assert conversion.layout == layout.name
     assert sum(p.numel() for p in codec.parameters()) == golden["num_parameters"]

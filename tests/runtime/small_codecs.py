@@ -10,8 +10,12 @@ from codecspec import compile_spec
 from codecspec.runtime.codec import Codec
 from tests.golden.golden_models import fill
 
+CCA = {"widths": [12, 16, 20], "M": 40, "Z": 8, "bottlenecks": 1, "nafs": 1, "naf_width": 16, "naf_depth": 1}
+
 SMALL: dict[str, dict[str, Any]] = {
     "bmshj2018-hyperprior": {"N": 12, "M": 18},
+    "cca": CCA,
+    "cca-aux": CCA,
     "elic": {"N": 12, "M": 24, "groups": [3, 5, 4, 12]},
     "elic-chandelier": {"N": 12, "M": 24, "groups": [3, 5, 4, 12]},
     "mbt2018-mean": {"N": 12, "M": 18},
@@ -24,6 +28,8 @@ SMALL: dict[str, dict[str, Any]] = {
 
 GAIN = {
     "bmshj2018-hyperprior": 1.6,
+    "cca": 1.05,
+    "cca-aux": 1.05,
     "elic": 1.0,
     "elic-chandelier": 1.0,
     "mbt2018-mean": 1.6,

@@ -1,0 +1,53 @@
+"""What only training runs beside a codec: `aux: {cca: {...}}`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec, as_tuple
+from codecspec.schema.fields import SpecModel
+from codecspec.schema.leaves import Leaves
+from codecspec.schema.support import Support
+
+
+class CCASpec(SpecModel):
+    """The causal context adjustment branch (Han et al., CCA, NeurIPS 2024): y coded once more, without the most recent
+    slice, and once by itself, so that a loss can say what that slice is worth.
+
+    Groups and side parameters are those of the spec that it stands in, whose y is in channel groups.
+    """
+
+    support: Support = Support(filter="skip_most_recent")
+    """Which earlier slices, of its own y_hat, a slice sees. Recoverable: as that of channel groups."""
+    context: Annotated[MeanScaleContextSpec, Field(discriminator="type")]
+    """The head that turns a slice's support into its parameters; it sees the side parameters too."""
+    leaf: Annotated[Leaves, BeforeValidator(as_tuple), Field(min_length=1)]
+    """One leaf for all slices, or a list whose entries say how many slices they take."""
+
+    def inner(self, host: ChannelGroupsSpec) -> ChannelGroupsSpec:
+        """The channel groups that the branch codes y in, beside those of its host."""
+        return ChannelGroupsSpec(
+            type="channel_groups",
+            groups=host.groups,
+            side_in_context=True,
+            support=self.support,
+            context=self.context,
+            leaf=self.leaf,
+        )
+
+
+class AuxSpec(SpecModel):
+    """The auxiliary branches of a spec."""
+
+    cca: CCASpec
+    """The causal context adjustment branch."""
+
+
+class CCABranchSpec(SpecModel):
+    """What the branch's node in a plan says; a spec writes `aux: {cca: {...}}`."""
+
+    type: Literal["cca"]
+    inner: ChannelGroupsSpec
+    """Its channel groups, with the host's groups."""
