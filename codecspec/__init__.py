@@ -11,12 +11,15 @@
     net, report = cs.load_weights("wacnn", "checkpoint.pth.tar")
     cs.save(net, "wacnn.safetensors")         # weights, coding tables and spec in one file
     net = cs.load("wacnn.safetensors")
+    cs.convert("wacnn.safetensors", "authors").tensors   # under the authors' keys; bit for bit, and back
 
 Importing this imports no torch; building and loading do.
 """
 
+from codecspec import zoo
 from codecspec.compiler.build import build, compile_spec
 from codecspec.compiler.canonical import spec_hash
+from codecspec.compiler.convert import convert
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import dump_spec, load, load_weights, save
 from codecspec.schema import (
@@ -45,6 +48,7 @@ __all__ = [
     "UsageError",
     "build",
     "compile_spec",
+    "convert",
     "dump_spec",
     "load",
     "load_spec",
@@ -53,4 +57,5 @@ __all__ = [
     "parse_spec",
     "save",
     "spec_hash",
+    "zoo",
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
-from codecspec.schema.auxiliary import AuxSpec
 from codecspec.schema.blocks import Blocks
 from codecspec.schema.errors import shown
 from codecspec.schema.fields import Integer, SpecModel
@@ -36,6 +35,8 @@ class Reference(SpecModel):
     """Conference or journal and year."""
     url: str = ""
     """Where to read it."""
+    code_licence: str = ""
+    """The licence of the reference code, as SPDX names it; empty where it is not known here."""
 
 
 class ModelSpec(SpecModel):
@@ -43,8 +44,6 @@ class ModelSpec(SpecModel):
 
     Made by `load_spec`; the fields hold numbers, every expression evaluated and every repeat unrolled.
     """
-
-    training_only: ClassVar[frozenset[str]] = frozenset({"aux"})
 
     codecspec: Annotated[Literal[1], BeforeValidator(_version)]
     """Version of the language."""
@@ -62,8 +61,6 @@ class ModelSpec(SpecModel):
     """The synthesis transform: y_hat -> image."""
     latent_codec: LatentCodecSpec
     """How y is coded."""
-    aux: AuxSpec | None = None
-    """What only training runs beside it; no part of its hash, since it codes nothing."""
 
     _source: SpecSource = PrivateAttr(default_factory=SpecSource)
 

@@ -1,0 +1,46 @@
+"""`codecspec zoo`: what comes with codecspec."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from codecspec import specs
+from codecspec.cli.run import print_json
+from codecspec.compiler.lower import lower
+from codecspec.schema.load import load_spec
+
+
+def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the specs that come with codecspec."""
+    rows = [_row(name) for name in specs.names()]
+    if as_json:
+        print_json(rows)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "venue", "parameters", "kMAC/px", "licence of the code"):
+        table.add_column(title, justify="right" if title in ("parameters", "kMAC/px") else "left", no_wrap=True)
+    for row in rows:
+        licence = row["code_licence"] or "not known here"
+        table.add_row(row["name"], row["venue"], f"{row['parameters']:,}", f"{row['kmacs_per_pixel']:,.1f}", licence)
+    console = Console(highlight=False)
+    Console(width=None if console.is_terminal else 140, highlight=False).print(table)
+    print("No weights are hosted: compile-spec NAME --weights CKPT loads the authors' checkpoints.")
+
+
+def _row(name: str) -> dict[str, Any]:
+    spec = load_spec(name)
+    plan = lower(spec)
+    reference = spec.reference
+    return {
+        "name": name,
+        "title": reference.title if reference else "",
+        "venue": reference.venue if reference else "",
+        "parameters": plan.parameters,
+        "kmacs_per_pixel": float(sum(plan.macs_by_part().values())) / 1e3,
+        "code_licence": reference.code_licence if reference else "",
+    }
