@@ -8,9 +8,9 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from codecspec.schema.errors import CheckpointError, listed
+from codecspec.schema.errors import CheckpointError, UsageError, listed
 from codecspec.schema.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -71,6 +71,35 @@ def write_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike[str
         seen.add(tensor.data_ptr())
     with whole_file(path) as partial:
         save_file(own, partial, dict(metadata))
+
+
+def weights_format(path: Path) -> Literal["safetensors", "torch"]:
+    """The format of weights that a file's ending names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    if path.suffix == ".safetensors":
+        return "safetensors"
+    if path.suffix in (".pth", ".pt") or path.name.endswith(".pth.tar"):
+        return "torch"
+    message = f"'{path.suffix}' names no format of weights; there are .safetensors, .pth, .pt and .pth.tar"
+    raise UsageError("E-output", str(path), message)
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors in the format that the file's ending names: safetensors, or a state dict as torch saves it.
+
+    Raises:
+        UsageError: the ending names neither, or the file cannot be written.
+    """
+    if weights_format(path) == "safetensors":
+        write_safetensors(tensors, path, {"format": "pt"})
+        return
+    import torch
+
+    with whole_file(path) as partial:
+        torch.save({key: tensor.detach().clone() for key, tensor in tensors.items()}, partial)
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codecspec import specs
+from codecspec.compiler.checkpoints import SPEC_KEY, read_metadata, read_tensors
 from codecspec.compiler.derived_tensors import DERIVED
 from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts, today_names
+from codecspec.compiler.lower import lower
+from codecspec.compiler.plan import Plan, TensorPlan
 from codecspec.compiler.plan import AUX, Plan, TensorPlan
 from codecspec.compiler.value_ops import VALUE_OPS
-from codecspec.schema.errors import CheckpointError, LayoutError, Problem
+from codecspec.schema.errors import CheckpointError, LayoutError, Problem, listed, nearest
+from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
+from codecspec.schema.model import ModelSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +59,7 @@ def to_canonical(tensors: Mapping[str, Tensor], plan: Plan) -> Conversion:
         raise CheckpointError.collect(problems)
     report = [f"{len(old)} tensors of a bottleneck under their older names"] if old else []
     result = apply(keymap, renamed)
+    return Conversion(result, layout.name if layout else CANONICAL, (*report, *_summary(keymap)))
     aux = left_out[layout]
     if aux:
         report.append(f"{len(aux)} tensors of the auxiliary branch left out: the model has none ({aux[0]}, ..)")
@@ -159,3 +167,58 @@ def _summary(keymap: KeyMap) -> list[str]:
     lines += [f"{d.key} dropped: it is the {d.op} of {d.of}" for d in keymap.dropped]
     lines += [f"{d.key} made: the {d.op} of {d.of}" for d in keymap.made]
     return lines
+
+
+def convert(
+    checkpoint: str | os.PathLike[str] | Mapping[str, Tensor], to: str, *, spec: SpecLike | None = None
+) -> Conversion:
+    """A checkpoint in another layout, every tensor moved, made, or dropped after a check.
+
+    Args:
+        checkpoint: a file of weights in any known layout, or its tensors.
+        to: the layout to convert to: `canonical`, `authors`, `compressai`, `compressai-1.2`.
+        spec: which model it is; not needed for a file that `save` wrote, which says so itself.
+
+    Raises:
+        CheckpointError: the file cannot be read, says no spec and none is given, or does not fit the spec.
+        LayoutError: there is no such layout of this model.
+    """
+    plan = lower(load_spec(spec) if spec is not None else _embedded(checkpoint))
+    tensors = checkpoint if isinstance(checkpoint, Mapping) else read_tensors(checkpoint)
+    canonical = to_canonical(tensors, plan)
+    start = f"from the layout {canonical.layout}:"
+    if to == CANONICAL:
+        return Conversion(canonical.tensors, CANONICAL, (start, *canonical.report))
+    there = from_canonical(canonical.tensors, layout_of(plan, to))
+    return Conversion(there.tensors, to, (start, *canonical.report, f"to the layout {to}:", *there.report))
+
+
+def layout_of(plan: Plan, name: str) -> Layout:
+    """The layout called `name` of the model that a plan is of.
+
+    For a spec of the zoo's name, it is the one for that family. For any other, it is the one that has a place for every
+    tensor.
+
+    Raises:
+        LayoutError: there is none, or several.
+    """
+    fitting = [layout for layout in layouts() if plan.spec.name in layout.families]
+    if plan.spec.name not in specs.names():
+        keys = list(plan.manifest())
+        fitting = [layout for layout in layouts() if not layout.from_canonical(keys).unknown]
+    named = [layout for layout in fitting if layout.name == name]
+    if len(named) != 1:
+        known = sorted({CANONICAL, *(layout.name for layout in fitting)})
+        message = f"{plan.spec.name} has no layout '{name}'; it has: {listed(known)}"
+        raise LayoutError("E-layout", plan.spec.name, message, nearest(name, known))
+    return named[0]
+
+
+def _embedded(checkpoint: str | os.PathLike[str] | Mapping[str, Tensor]) -> ModelSpec:
+    """The spec inside a file that `save` wrote."""
+    metadata = {} if isinstance(checkpoint, Mapping) else read_metadata(checkpoint)
+    if SPEC_KEY not in metadata:
+        where = "checkpoint" if isinstance(checkpoint, Mapping) else os.fspath(checkpoint)
+        message = "there is no spec in this checkpoint, so which model it is has to be said"
+        raise CheckpointError("E-checkpoint", where, message, "--spec NAME, or spec=... in Python")
+    return parse_whole_spec(metadata[SPEC_KEY], f"{checkpoint}#spec")

@@ -27,5 +27,23 @@ def relative_position_index(bias_table: Tensor) -> Tensor:
     return index_of((side + 1) // 2)
 
 
-DERIVED: dict[str, Callable[[Tensor], Tensor]] = {"relative_position_index": relative_position_index}
+def identity(weight: Tensor) -> Tensor:
+    """(C, C): the weight of a linear layer that changes nothing, beside a linear layer's (C, C)."""
+    import torch
+
+    return torch.eye(weight.shape[0], dtype=weight.dtype)
+
+
+def zeros(bias: Tensor) -> Tensor:
+    """(C,): the bias of a linear layer that changes nothing, beside a linear layer's (C,)."""
+    import torch
+
+    return torch.zeros(bias.shape, dtype=bias.dtype)
+
+
+DERIVED: dict[str, Callable[[Tensor], Tensor]] = {
+    "relative_position_index": relative_position_index,
+    "identity": identity,
+    "zeros": zeros,
+}
 """Name in a layout -> (the tensor it is derived from) -> the tensor."""

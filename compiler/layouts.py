@@ -1,8 +1,13 @@
 """Layouts: the names that one program gives to the tensors of a model, as rules to and from the canonical names.
 
-The rules are data (`specs/layouts/*.yaml`), tried in order; the first whose pattern fits takes the key. Each works in
-both directions:
+A layout is data (`specs/layouts/*.yaml`), and all in it works in both directions. A key goes through three steps:
 
+    derived   {key: A, op: name, of: B}         what another tensor says (`compiler/derived_tensors.py`): dropped if it
+                                                is as `op` makes it, and made on the way back
+    inside    {from: {head*}.A, to: {head*}.B}  names within blocks, wherever they stand; with `op: name` the values are
+                                                reordered too (`compiler/value_ops.py`); other keys keep their names
+    rules     {from: A, to: B}                  whole keys; the first that fits takes the key
+              {from: A, to: B{k}, for_each: C{k}}  one tensor here, a copy for each k there, equal on the way back
     from: A, to: B                      a rename
     from: A, to: B{k}, for_each: C{k}   one tensor here, one copy for each k there; on the way back they must be equal
     from: A, derived: op, of: B         computed from another tensor: dropped if it is what `op` makes, made on the way
@@ -44,17 +49,23 @@ class RuleSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str = Field(alias="from")
-    to: str | None = None
+    to: str
     for_each: str | None = None
-    derived: str | None = None
-    of: str | None = None
+
+
+class DerivedSpec(BaseModel):
+    """One tensor that another says; see the module's docstring."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: str
+    op: str
+    of: str
 
     @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        moves = self.to is not None and self.derived is None and self.of is None
-        derives = self.to is None and self.for_each is None and self.derived in DERIVED and self.of is not None
-        if not (moves or derives):
-            raise ValueError("a rule is `from, to`, `from, to, for_each` or `from, derived, of`")
+    def _known_op(self) -> Self:
+        if self.op not in DERIVED:
+            raise ValueError(f"nothing derives {self.op}; there are: {listed(DERIVED)}")
         return self
 
 
@@ -82,6 +93,7 @@ class LayoutSpec(BaseModel):
 
     layout: str
     families: tuple[str, ...]
+    derived: tuple[DerivedSpec, ...] = ()
     inside: tuple[RenameSpec, ...] = ()
     rules: tuple[RuleSpec, ...]
 
@@ -128,18 +140,27 @@ class KeyMap:
         return {move.target: move for move in self.moves}
 
 
+class Derived:
+    """One tensor that another says, compiled."""
+
+    def __init__(self, spec: DerivedSpec) -> None:
+        self.key = KeyPattern(spec.key)
+        self.op = spec.op
+        self.of = KeyPattern(spec.of)
+        if self.key.forms != self.of.forms:
+            raise LayoutError("E-layout", f"{spec.key} of {spec.of}", "both need the same fields")
+
+
 class Rule:
     """One rule, compiled."""
 
     def __init__(self, spec: RuleSpec) -> None:
         self.source = KeyPattern(spec.source)
-        self.to = KeyPattern(spec.to) if spec.to is not None else None
+        self.to = KeyPattern(spec.to)
         self.for_each = KeyPattern(spec.for_each) if spec.for_each is not None else None
-        self.derived = spec.derived
-        self.of = KeyPattern(spec.of) if spec.of is not None else None
-        self.fanned = self.to.fields - self.source.fields if self.to else frozenset()
+        self.fanned = self.to.fields - self.source.fields
         wanted = self.for_each.fields if self.for_each else frozenset()
-        lost = self.source.fields - self.to.fields if self.to else frozenset()
+        lost = self.source.fields - self.to.fields
         if lost or not self.fanned <= wanted or (self.for_each and not self.fanned):
             message = "both sides need the same fields, except those that `for_each` counts"
             raise LayoutError("E-layout", f"{spec.source} -> {spec.to}", message)
@@ -174,6 +195,7 @@ class Layout:
         self.name = spec.layout
         self.families = spec.families
         self.file = file
+        self._derivations = [Derived(derived) for derived in spec.derived]
         self._inside = [Rename(rename) for rename in spec.inside]
         self._rules = [Rule(rule) for rule in spec.rules]
 
@@ -182,18 +204,24 @@ class Layout:
 
     def to_canonical(self, keys: Iterable[str]) -> KeyMap:
         """What becomes of the keys of a checkpoint in this layout."""
+        keys = list(keys)
         found = dict.fromkeys(keys)
         renamed = {key: self._rename(key, found) for key in found}
         names = [name for name, _ in renamed.values()]
         _require_unique(names)
         fans = {id(rule): rule.fan(names) for rule in self._rules}
         result = KeyMap()
-        for name in names:
-            self._take(name, fans, set(names), result)
-        origin = {name: (key, op) for key, (name, op) in renamed.items()}
-        result.moves = [_from_origin(move, origin) for move in result.moves]
-        result.dropped = [Derivation(origin[d.key][0], d.op, origin[d.of][0]) for d in result.dropped]
-        result.unknown = [origin[name][0] for name in result.unknown]
+        result.dropped = self._derived(keys)
+        dropped = {derivation.key for derivation in result.dropped}
+        origin: dict[str, tuple[str, str | None]] = {}
+        for key in keys:
+            if key not in dropped:
+                name, op = self._rename(key)
+                _require_new(name, origin)
+                origin[name] = (key, op)
+        fans = {id(rule): rule.fan(origin) for rule in self._rules}
+        for name in origin:
+            self._take(name, fans, origin, result)
         _require_unique(move.target for move in result.moves)
         return result
 
@@ -207,17 +235,27 @@ class Layout:
                 result.unknown.append(key)
             else:
                 gathered.setdefault(name, []).append(key)
-        outside = {name: self._rename_back(name) for name in gathered}
-        result.moves = [Move(tuple(sources), *outside[name]) for name, sources in gathered.items()]
-        for rule in self._rules:
-            if rule.of is not None and rule.derived is not None:
-                found = [(fields, name) for name in gathered if (fields := rule.of.match(name)) is not None]
-                result.made += [
-                    Derivation(self._rename_back(rule.source.format(fields))[0], rule.derived, outside[name][0])
-                    for fields, name in found
-                ]
+        result.moves = [Move(tuple(sources), *self._rename_back(name)) for name, sources in gathered.items()]
+        result.made = self._derivable(move.target for move in result.moves)
         return result
 
+    def _derived(self, keys: Iterable[str]) -> list[Derivation]:
+        """Those of the layout's keys that another of them says."""
+        present = set(keys)
+        return [derivation for derivation in self._derivable(present) if derivation.key in present]
+
+    def _derivable(self, keys: Iterable[str]) -> list[Derivation]:
+        """What can be computed from tensors of the layout under `keys`."""
+        found: list[Derivation] = []
+        for key in sorted(keys):
+            for derived in self._derivations:
+                fields = derived.of.match(key)
+                if fields is not None:
+                    found.append(Derivation(derived.key.format(fields), derived.op, key))
+        return found
+
+    def _rename(self, key: str) -> tuple[str, str | None]:
+        """The key as the rules know it, and the value op on the way."""
     def _rename(self, key: str, keys: Container[str]) -> tuple[str, str | None]:
         """The key as the rules know it, and the value op on the way; `keys` are all there are."""
         for rename in self._inside:
@@ -234,31 +272,28 @@ class Layout:
                 return rename.source.format(fields), rename.op
         return name, None
 
-    def _take(self, key: str, fans: dict[int, list[dict[str, int | str]]], keys: set[str], result: KeyMap) -> None:
+    def _take(
+        self,
+        name: str,
+        fans: dict[int, list[dict[str, int | str]]],
+        origin: dict[str, tuple[str, str | None]],
+        result: KeyMap,
+    ) -> None:
+        """What the rules do with a key, by the name that they know it under."""
+        key, op = origin[name]
         for rule in self._rules:
-            fields = rule.source.match(key)
-            if fields is None:
-                continue
-            if rule.to is not None and fans[id(rule)]:
-                result.moves += [Move((key,), rule.to.format({**fields, **fan})) for fan in fans[id(rule)]]
-                return
-            if rule.of is not None and rule.derived is not None and rule.of.format(fields) in keys:
-                result.dropped.append(Derivation(key, rule.derived, rule.of.format(fields)))
+            fields = rule.source.match(name)
+            if fields is not None and fans[id(rule)]:
+                result.moves += [Move((key,), rule.to.format({**fields, **fan}), op) for fan in fans[id(rule)]]
                 return
         result.unknown.append(key)
 
     def _back(self, key: str) -> str | None:
         for rule in self._rules:
-            fields = rule.to.match(key) if rule.to is not None else None
+            fields = rule.to.match(key)
             if fields is not None:
                 return rule.source.format(fields)
         return None
-
-
-def _from_origin(move: Move, origin: dict[str, tuple[str, str | None]]) -> Move:
-    """A move by the names that the rules know, as one from the keys of the checkpoint."""
-    key, op = origin[move.sources[0]]
-    return Move((key,), move.target, op)
 
 
 def load_layout(file: str) -> Layout:
@@ -293,9 +328,13 @@ def today_names(keys: Iterable[str]) -> dict[str, str]:
     return {move.sources[0]: move.target for move in _spellings().to_canonical(keys).moves}
 
 
+def _require_new(name: str, seen: Iterable[str]) -> None:
+    if name in seen:
+        raise LayoutError("E-layout", name, "two tensors would get this key")
+
+
 def _require_unique(targets: Iterable[str]) -> None:
     seen: set[str] = set()
     for target in targets:
-        if target in seen:
-            raise LayoutError("E-layout", target, "two tensors would get this key")
+        _require_new(target, seen)
         seen.add(target)

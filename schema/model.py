@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 from pydantic_core import PydanticCustomError
 
+from codecspec.schema.auxiliary import AuxSpec
 from codecspec.schema.blocks import Blocks
 from codecspec.schema.errors import shown
 from codecspec.schema.fields import Integer, SpecModel
@@ -45,6 +46,8 @@ class ModelSpec(SpecModel):
     Made by `load_spec`; the fields hold numbers, every expression evaluated and every repeat unrolled.
     """
 
+    training_only: ClassVar[frozenset[str]] = frozenset({"aux"})
+
     codecspec: Annotated[Literal[1], BeforeValidator(_version)]
     """Version of the language."""
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
@@ -61,6 +64,8 @@ class ModelSpec(SpecModel):
     """The synthesis transform: y_hat -> image."""
     latent_codec: LatentCodecSpec
     """How y is coded."""
+    aux: AuxSpec | None = None
+    """What only training runs beside it; no part of its hash, since it codes nothing."""
 
     _source: SpecSource = PrivateAttr(default_factory=SpecSource)
 

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from codecspec.cli.outputs import require_output
+from codecspec.cli.params import params_of
 from codecspec.cli.run import note, print_json, problems_json, run
 from codecspec.compiler.canonical import canonical_dict, spec_hash
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
 from codecspec.schema.errors import SpecError, UsageError
 from codecspec.schema.load import load_spec
-from codecspec.schema.yaml_source import parse_yaml
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
@@ -49,7 +49,7 @@ def compile_spec(
     """Check a spec, show the codec that it compiles to, and build and save it."""
     try:
         _require_sense(spec, check, tree, as_json, weights, output)
-        plan = lower(load_spec(spec, **_params(assignments)))
+        plan = lower(load_spec(spec, **params_of(assignments)))
         report: dict[str, Any] = {"ok": True, **_summary(plan)}
         if weights is not None or output is not None:
             report |= _build(plan, weights, output, seed)
@@ -83,18 +83,6 @@ def _require_sense(
         raise UsageError("E-usage", "--tree", "--check shows no tree" if check else "--json has it all")
     if output is not None:
         require_output(output, spec, weights)
-
-
-def _params(assignments: list[str]) -> dict[str, Any]:
-    params: dict[str, Any] = {}
-    for assignment in assignments:
-        name, _, value = (text.strip() for text in assignment.partition("="))
-        if not name or not value or "\n" in value:
-            raise UsageError("E-usage", f"--set {assignment}", "a param is set as NAME=VALUE, e.g. --set N=128")
-        if name in params:
-            raise UsageError("E-usage", f"--set {assignment}", f"the param {name} is set twice")
-        params[name] = parse_yaml(f"value: {value}", f"--set {name}")["value"]
-    return params
 
 
 def _summary(plan: Plan) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def print_tree(plan: Plan) -> None:
     params = ", ".join(f"{name}={value}" for name, value in spec.params.items())
     console.print(
         f"{spec.name} ({params}): {plan.parameters:,} parameters in {len(plan.manifest())} tensors, "
-        f"images padded to multiples of {plan.stride}, hash {spec_hash(spec)[:12]}"
+        f"images padded to multiples of {plan.stride}, hash {spec_hash(spec)[:12]}",
+        soft_wrap=True,
     )
 
 

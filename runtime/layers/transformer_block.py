@@ -3,7 +3,7 @@ ICCV 2021, section 3.2)."""
 
 from __future__ import annotations
 
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_windows

@@ -172,3 +172,19 @@ def test_no_such_layout() -> None:
     with pytest.raises(LayoutError, match="no such layout") as caught:
         load_layout("authors-wacn")
     assert caught.value.hint == "did you mean 'authors-wacnn'?"
+
+
+def test_tcm_in_compressais_containers_has_an_identity_for_each_attention() -> None:
+    """1397 tensors at the published size: 38 attentions gain a weight and a bias each."""
+    keys = lower(load_spec("tcm")).manifest()
+    layout = load_layout("compressai-tcm")
+    there = layout.from_canonical(keys)
+    assert len(there.moves) + len(there.made) == 1397
+    assert len(there.made) == 2 * 38
+    exported_tensors = exported(layout, "tcm")
+    key = "g_a.1.trans_block.msa.attn.proj.weight"
+    assert torch.equal(exported_tensors[key], torch.eye(32))
+    exported_tensors[key] = exported_tensors[key] * 2
+    with pytest.raises(LayoutError, match="it is not the identity of") as caught:
+        to_canonical(exported_tensors, small_plan("tcm"))
+    assert caught.value.where == key

@@ -15,7 +15,19 @@ VARIANTS: list[tuple[str, dict[str, Any], float]] = [
     ("tcm", {"N": 32, "depths": [1, 2, 1, 2, 1, 1], "slices": 10, "M": 40}, 0.8),
     ("tcm", {"N": 32, "depths": [3, 0, 1, 1, 0, 2], "head_dims": [4, 8, 16, 32, 2, 1], "M": 24, "slices": 2}, 0.8),
     ("stf", {"embed": 8, "depths": [2, 1, 1, 1], "heads": [2, 2, 4, 4], "window": 8, "slices": 2}, 1.0),
-    ("stf", {"embed": 8, "depths": [1, 1, 1, 1], "heads": [1, 1, 1, 1], "window": 3, "patch": 4, "mlp_ratio": 2, "slices": 4}, 1.0),
+    (
+        "stf",
+        {
+            "embed": 8,
+            "depths": [1, 1, 1, 1],
+            "heads": [1, 1, 1, 1],
+            "window": 3,
+            "patch": 4,
+            "mlp_ratio": 2,
+            "slices": 4,
+        },
+        1.0,
+    ),
     ("wacnn", {"N": 32, "M": 24, "slices": 1, "max_support": 0}, 1.0),
     ("wacnn", {"N": 16, "M": 48, "slices": 6, "max_support": 9}, 1.0),
 ]

@@ -1,0 +1,39 @@
+"""`codecspec convert`: a checkpoint under other keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codecspec.cli.outputs import require_output
+from codecspec.cli.params import params_of
+from codecspec.schema.errors import UsageError
+from codecspec.schema.load import load_spec
+
+
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint in any known layout.")],
+    to: Annotated[str, typer.Option("--to", metavar="LAYOUT", help="canonical, authors, compressai, compressai-1.2.")],
+    output: Annotated[Path, typer.Option("-o", metavar="OUT", help="Where it goes: .safetensors or .pth.")],
+    spec: Annotated[
+        str | None,
+        typer.Option(metavar="SPEC|NAME", help="Which model it is; a file of compile-spec -o says so itself."),
+    ] = None,
+    assignments: Annotated[list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.")] = [],  # noqa: B006
+) -> None:
+    """Convert a checkpoint to another layout, every tensor accounted for."""
+    from codecspec.compiler.checkpoints import weights_format, write_tensors
+    from codecspec.compiler.convert import convert as convert_checkpoint
+
+    require_output(output, checkpoint, spec)
+    weights_format(output)
+    if assignments and spec is None:
+        raise UsageError("E-usage", "--set", "params are those of a spec, and none is given", "--spec NAME")
+    model = load_spec(spec, **params_of(assignments)) if spec is not None else None
+    conversion = convert_checkpoint(checkpoint, to, spec=model)
+    write_tensors(conversion.tensors, output)
+    for line in conversion.report:
+        print(line if line.endswith(":") else f"  {line}")
+    print(f"saved {output} ({output.stat().st_size:,} bytes)")

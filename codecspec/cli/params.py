@@ -1,0 +1,25 @@
+"""`--set K=V`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codecspec.schema.errors import UsageError
+from codecspec.schema.yaml_source import parse_yaml
+
+
+def params_of(assignments: list[str]) -> dict[str, Any]:
+    """The params that `--set` puts in place; values are read as YAML.
+
+    Raises:
+        UsageError: an assignment is none, or a param is set twice.
+    """
+    params: dict[str, Any] = {}
+    for assignment in assignments:
+        name, _, value = (text.strip() for text in assignment.partition("="))
+        if not name or not value or "\n" in value:
+            raise UsageError("E-usage", f"--set {assignment}", "a param is set as NAME=VALUE, e.g. --set N=128")
+        if name in params:
+            raise UsageError("E-usage", f"--set {assignment}", f"the param {name} is set twice")
+        params[name] = parse_yaml(f"value: {value}", f"--set {name}")["value"]
+    return params
