@@ -12,7 +12,6 @@ from codecspec.compiler.checkpoints import SPEC_KEY, read_metadata, read_tensors
 from codecspec.compiler.derived_tensors import DERIVED
 from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts, today_names
 from codecspec.compiler.lower import lower
-from codecspec.compiler.plan import Plan, TensorPlan
 from codecspec.compiler.plan import AUX, Plan, TensorPlan
 from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import CheckpointError, LayoutError, Problem, listed, nearest
@@ -59,7 +58,6 @@ def to_canonical(tensors: Mapping[str, Tensor], plan: Plan) -> Conversion:
         raise CheckpointError.collect(problems)
     report = [f"{len(old)} tensors of a bottleneck under their older names"] if old else []
     result = apply(keymap, renamed)
-    return Conversion(result, layout.name if layout else CANONICAL, (*report, *_summary(keymap)))
     aux = left_out[layout]
     if aux:
         report.append(f"{len(aux)} tensors of the auxiliary branch left out: the model has none ({aux[0]}, ..)")

@@ -5,21 +5,10 @@ A layout is data (`specs/layouts/*.yaml`), and all in it works in both direction
     derived   {key: A, op: name, of: B}         what another tensor says (`compiler/derived_tensors.py`): dropped if it
                                                 is as `op` makes it, and made on the way back
     inside    {from: {head*}.A, to: {head*}.B}  names within blocks, wherever they stand; with `op: name` the values are
-                                                reordered too (`compiler/value_ops.py`); other keys keep their names
+                                                reordered too (`compiler/value_ops.py`); with `has: {head*}.C` only
+                                                where C stands beside A; other keys keep their names
     rules     {from: A, to: B}                  whole keys; the first that fits takes the key
               {from: A, to: B{k}, for_each: C{k}}  one tensor here, a copy for each k there, equal on the way back
-    from: A, to: B                      a rename
-    from: A, to: B{k}, for_each: C{k}   one tensor here, one copy for each k there; on the way back they must be equal
-    from: A, derived: op, of: B         computed from another tensor: dropped if it is what `op` makes, made on the way
-                                        back
-
-Before the rules, `inside` renames within blocks, wherever they stand; a key that none of it fits keeps its name:
-
-    from: {head*}.A, to: {head*}.B              the same part under another name
-    from: {head*}.A, to: {head*}.B, op: name    its values in another order too (`compiler/value_ops.py`)
-    from: {head*}.A, to: {head*}.B, has: {head*}.C
-                                                only where C stands beside A, so that other blocks may have an A too; on
-                                                the way back B says enough
 
 Every tensor is accounted for: moved, made, dropped with its reason, or named as unknown.
 """
@@ -205,18 +194,14 @@ class Layout:
     def to_canonical(self, keys: Iterable[str]) -> KeyMap:
         """What becomes of the keys of a checkpoint in this layout."""
         keys = list(keys)
-        found = dict.fromkeys(keys)
-        renamed = {key: self._rename(key, found) for key in found}
-        names = [name for name, _ in renamed.values()]
-        _require_unique(names)
-        fans = {id(rule): rule.fan(names) for rule in self._rules}
+        present = set(keys)
         result = KeyMap()
         result.dropped = self._derived(keys)
         dropped = {derivation.key for derivation in result.dropped}
         origin: dict[str, tuple[str, str | None]] = {}
         for key in keys:
             if key not in dropped:
-                name, op = self._rename(key)
+                name, op = self._rename(key, present)
                 _require_new(name, origin)
                 origin[name] = (key, op)
         fans = {id(rule): rule.fan(origin) for rule in self._rules}
@@ -254,8 +239,6 @@ class Layout:
                     found.append(Derivation(derived.key.format(fields), derived.op, key))
         return found
 
-    def _rename(self, key: str) -> tuple[str, str | None]:
-        """The key as the rules know it, and the value op on the way."""
     def _rename(self, key: str, keys: Container[str]) -> tuple[str, str | None]:
         """The key as the rules know it, and the value op on the way; `keys` are all there are."""
         for rename in self._inside:
