@@ -163,6 +163,29 @@ def test_a_checkpoint_without_it_does_not_load_with_it() -> None:
     assert "aux_entropy_model.y_entropy_bottleneck.quantiles" in [problem.where for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize("lrps", [3, 5], ids=["present", "published"])
+def test_both_forms_of_the_authors_checkpoints_load(lrps: int) -> None:
+    """Their present code has LRPs on all slices of the branch but two, their published checkpoints on every slice."""
+    params = {**SMALL["cca-aux"], "aux_lrps": lrps}
+    codec = fill(cs.compile_spec("cca-aux", **params))
+    theirs = from_canonical(codec.state_dict(), load_layout("authors-cca")).tensors
+    assert sum(key.startswith("aux_entropymodel.lrp_transforms.") for key in theirs) == 6 * lrps
+    plan = cs.lower(cs.load_spec("cca-aux", **params))
+    loaded, conversion = with_weights(plan, theirs)
+    assert conversion.layout == "authors"
+    assert all(torch.equal(tensor, loaded.state_dict()[key]) for key, tensor in codec.state_dict().items())
+    other = cs.lower(cs.load_spec("cca-aux", **{**params, "aux_lrps": 8 - lrps}))
+    with pytest.raises(cs.CheckpointError, match="left over" if lrps == 5 else "missing"):
+        to_canonical(theirs, other)
+
+
+@pytest.mark.parametrize(("params", "count"), [({}, 2316), ({"aux_lrps": "slices"}, 2328)])
+def test_tensors_of_the_authors_checkpoints(params: dict[str, Any], count: int) -> None:
+    plan = cs.lower(cs.load_spec("cca-aux", **params))
+    keymap = load_layout("authors-cca").from_canonical(plan.manifest())
+    assert (len(keymap.moves), keymap.unknown) == (count, [])
+
+
 def test_saving_keeps_it_and_its_tables(tmp_path: Path) -> None:
     codec = small("cca-aux")
     assert codec.update(force=True)

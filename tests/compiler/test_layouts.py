@@ -188,3 +188,16 @@ def test_tcm_in_compressais_containers_has_an_identity_for_each_attention() -> N
     with pytest.raises(LayoutError, match="it is not the identity of") as caught:
         to_canonical(exported_tensors, small_plan("tcm"))
     assert caught.value.where == key
+
+
+def test_a_rename_may_ask_for_a_sibling() -> None:
+    """Only the block that has a beta; split at dots, so a block with another's name as prefix is another."""
+    inside = [{"from": "{head*}.conv1", "to": "{head*}.project", "has": "{head*}.beta"}]
+    spec = {"layout": "x", "families": [], "inside": inside, "rules": [{"from": "{*}", "to": "{*}"}]}
+    keymap = Layout(LayoutSpec.model_validate(spec), "x").to_canonical(
+        ["b.1.conv1", "b.1.beta", "b.10.conv1", "b.2.conv1"]
+    )
+    assert [move.target for move in keymap.moves] == ["b.1.project", "b.1.beta", "b.10.conv1", "b.2.conv1"]
+    inside[0]["has"] = "{tail*}.beta"
+    with pytest.raises(LayoutError, match="fields of `from` alone"):
+        Layout(LayoutSpec.model_validate(spec), "x")

@@ -28,6 +28,9 @@ VARIANTS: list[tuple[str, dict[str, Any], float]] = [
         },
         1.0,
     ),
+    ("cca", {"widths": [8, 12], "M": 24, "Z": 6, "proportions": [3], "naf_width": 9, "naf_depth": 2, "nafs": 0}, 1.0),
+    ("cca", {"widths": [9, 8, 7, 10], "M": 20, "bottlenecks": 0, "nafs": 1, "proportions": [1.5, 2, 5]}, 0.9),
+    ("cca-aux", {"widths": [8], "M": 10, "nafs": 1, "bottlenecks": 2, "proportions": [1, 4], "naf_width": 8}, 1.0),
     ("wacnn", {"N": 32, "M": 24, "slices": 1, "max_support": 0}, 1.0),
     ("wacnn", {"N": 16, "M": 48, "slices": 6, "max_support": 9}, 1.0),
 ]
@@ -45,6 +48,6 @@ def test_variants_round_trip(name: str, params: dict[str, Any], gain: float) -> 
 
 def test_published_counts() -> None:
     """Tensors of the canonical layout: the authors' count, less derived buffers, and a conditional for each slice."""
-    counts = {"wacnn": 585 - 4 + 9 * 7, "stf": 779 - 24 + 11 * 7, "tcm": 1293 + 4 * 7}
+    counts = {"wacnn": 585 - 4 + 9 * 7, "stf": 779 - 24 + 11 * 7, "tcm": 1293 + 4 * 7, "cca-aux": 2316 + 8 * 7}
     for name, count in counts.items():
         assert len(lower(load_spec(name)).manifest()) == count

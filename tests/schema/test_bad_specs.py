@@ -11,13 +11,14 @@ import pytest
 
 from codecspec.schema.errors import SchemaError, SpecError
 from codecspec.schema.load import load_spec
+from tests.schema.bad_aux import AUXILIARY
 from tests.schema.bad_fields import FIELDS
 from tests.schema.bad_files import FILES
 from tests.schema.bad_meaning import MEANING
 from tests.schema.bad_spec import GROUPS, TINY, Bad, check, spoilt
 from tests.schema.bad_transformers import TRANSFORMERS
 
-ALL = [*FIELDS, *MEANING, *TRANSFORMERS, *FILES]
+ALL = [*FIELDS, *MEANING, *TRANSFORMERS, *FILES, *AUXILIARY]
 NASTIEST = (
     "alias-bomb",
     "nested-flow",
