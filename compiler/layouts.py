@@ -6,7 +6,8 @@ A layout is data (`specs/layouts/*.yaml`), and all in it works in both direction
                                                 is as `op` makes it, and made on the way back
     inside    {from: {head*}.A, to: {head*}.B}  names within blocks, wherever they stand; with `op: name` the values are
                                                 reordered too (`compiler/value_ops.py`); with `has: {head*}.C` only
-                                                where C stands beside A; other keys keep their names
+                                                where C stands beside A, so that other blocks may have an A too (on the
+                                                way back B says enough); other keys keep their names
     rules     {from: A, to: B}                  whole keys; the first that fits takes the key
               {from: A, to: B{k}, for_each: C{k}}  one tensor here, a copy for each k there, equal on the way back
 
@@ -194,9 +195,9 @@ class Layout:
     def to_canonical(self, keys: Iterable[str]) -> KeyMap:
         """What becomes of the keys of a checkpoint in this layout."""
         keys = list(keys)
-        present = set(keys)
+        present = frozenset(keys)
         result = KeyMap()
-        result.dropped = self._derived(keys)
+        result.dropped = [derivation for derivation in self._derivable(present) if derivation.key in present]
         dropped = {derivation.key for derivation in result.dropped}
         origin: dict[str, tuple[str, str | None]] = {}
         for key in keys:
@@ -223,11 +224,6 @@ class Layout:
         result.moves = [Move(tuple(sources), *self._rename_back(name)) for name, sources in gathered.items()]
         result.made = self._derivable(move.target for move in result.moves)
         return result
-
-    def _derived(self, keys: Iterable[str]) -> list[Derivation]:
-        """Those of the layout's keys that another of them says."""
-        present = set(keys)
-        return [derivation for derivation in self._derivable(present) if derivation.key in present]
 
     def _derivable(self, keys: Iterable[str]) -> list[Derivation]:
         """What can be computed from tensors of the layout under `keys`."""

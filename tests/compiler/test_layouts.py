@@ -190,6 +190,15 @@ def test_tcm_in_compressais_containers_has_an_identity_for_each_attention() -> N
     assert caught.value.where == key
 
 
+@pytest.mark.parametrize(("lrps", "count"), [(3, 2372), (5, 2384)], ids=["present code", "published checkpoints"])
+def test_cca_in_compressais_containers(lrps: int, count: int) -> None:
+    keys = lower(load_spec("cca-aux", aux_lrps=lrps)).manifest()
+    there = load_layout("compressai-cca").from_canonical(keys)
+    assert len(there.moves) == count
+    assert there.unknown == []
+    assert {"g_a.down.3.weight", "g_s.blocks.2.6.conv3.bias"} <= {move.target for move in there.moves}
+
+
 def test_a_rename_may_ask_for_a_sibling() -> None:
     """Only the block that has a beta; split at dots, so a block with another's name as prefix is another."""
     inside = [{"from": "{head*}.conv1", "to": "{head*}.project", "has": "{head*}.beta"}]
