@@ -17,6 +17,8 @@ PARTS = ("g_a", "hyper", "context", "g_s")
 def part_times(codec: nn.Module) -> Iterator[dict[str, float]]:
     """Seconds spent in each part's networks while the context is open; the rest is under `coding` at its end.
 
+    An auxiliary branch is a part of its own, `aux`, which only `forward` runs.
+
     `coding` is all that is not a network: entropy models, tables, copies, and whatever else ran meanwhile.
     """
     seconds = dict.fromkeys(PARTS, 0.0)
@@ -24,6 +26,7 @@ def part_times(codec: nn.Module) -> Iterator[dict[str, float]]:
     for path, module in codec.named_modules():
         part = _part_of(path)
         if part is not None:
+            seconds.setdefault(part, 0.0)
             handles += _watch(module, part, seconds)
     start = time.perf_counter()
     try:
@@ -47,7 +50,10 @@ def _part_of(path: str) -> str | None:
         return path
     if path in ("latent_codec.h_a", "latent_codec.h_s"):
         return "hyper"
-    return "context" if folder == "latent_codec.y.channel_context" or name in LEAF_NETS else None
+    if path == "aux_entropy_model":
+        return "aux"
+    in_y = path.startswith("latent_codec.y.")
+    return "context" if folder == "latent_codec.y.channel_context" or (in_y and name in LEAF_NETS) else None
 
 
 def _watch(module: nn.Module, part: str, seconds: dict[str, float]) -> list[Any]:
