@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag
 from codecspec.schema.blocks import Blocks
 from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.fields import WRONG_FORM, SpecModel
-from codecspec.schema.leaves import CheckerboardSpec, GaussianSpec, Quantizer
+from codecspec.schema.leaves import CheckerboardSpec, GaussianSpec, Quantizer, RasterScanSpec
 
 
 class DualHyperSynthesisSpec(SpecModel):
@@ -51,7 +51,7 @@ class EntropyBottleneckSpec(SpecModel):
     """What the decoder's nets see of z in training: noise, or rounded straight-through. Recoverable: no."""
 
 
-YSpec = Annotated[ChannelGroupsSpec | GaussianSpec | CheckerboardSpec, Field(discriminator="type")]
+YSpec = Annotated[ChannelGroupsSpec | GaussianSpec | CheckerboardSpec | RasterScanSpec, Field(discriminator="type")]
 """How y is coded, given the side parameters."""
 
 

@@ -119,6 +119,20 @@ class CheckerboardSpec(SpecModel):
     """What later nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
 
 
+class RasterScanSpec(SpecModel):
+    """A Gaussian leaf position by position, row by row, each seeing those before it (Minnen, Balle, Toderici, NeurIPS
+    2018)."""
+
+    type: Literal["raster_scan"]
+    kernel: Kernel = 5
+    """Kernel of the masked convolution over what came before. Recoverable: yes, from the weight's shape."""
+    parameters: ParametersSpec
+    """Hidden widths of the net over (what comes in, masked convolution); 1x1, leaky ReLU between. Recoverable: yes,
+    from the weights' shapes."""
+    chunks: Annotated[tuple[Literal["scales", "means"], ...], AfterValidator(_both)] = ("scales", "means")
+    """What the net gives, in order. Recoverable: no."""
+
+
 class GaussianSliceSpec(GaussianSpec):
     """A Gaussian leaf for some of the slices."""
 
@@ -140,7 +154,17 @@ class CheckerboardSliceSpec(CheckerboardSpec):
     """How many slices it takes; the rest without one."""
 
 
-SliceLeafSpec = Annotated[GaussianSliceSpec | LRPGaussianSliceSpec | CheckerboardSliceSpec, Field(discriminator="type")]
+class RasterScanSliceSpec(RasterScanSpec):
+    """A raster-scan leaf for some of the slices."""
+
+    count: Count | None = None
+    """How many slices it takes; the rest without one."""
+
+
+SliceLeafSpec = Annotated[
+    GaussianSliceSpec | LRPGaussianSliceSpec | CheckerboardSliceSpec | RasterScanSliceSpec,
+    Field(discriminator="type"),
+]
 """A leaf, and how many slices it takes."""
 
 Leaves = tuple[SliceLeafSpec, ...]

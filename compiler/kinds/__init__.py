@@ -29,6 +29,7 @@ from codecspec.compiler.kinds.naf_transform import NAFTransform
 from codecspec.compiler.kinds.patch_embed import PatchEmbed
 from codecspec.compiler.kinds.patch_merge import PatchMerge
 from codecspec.compiler.kinds.patch_split import PatchSplit
+from codecspec.compiler.kinds.raster_scan import RasterScan
 from codecspec.compiler.kinds.relu import ReLU
 from codecspec.compiler.kinds.residual import Residual
 from codecspec.compiler.kinds.residual_bottleneck import ResidualBottleneck
@@ -76,6 +77,7 @@ _ALL: tuple[Kind[Any], ...] = (
     LRPGaussian(),
     CCA(),
     Checkerboard(),
+    RasterScan(),
 )
 KINDS: dict[str, Kind[Any]] = {kind.tag(): kind for kind in _ALL}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node, conv_tensors
+from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node
 from codecspec.compiler.kinds.gaussian import gaussian_tensors
-from codecspec.compiler.plan import Node, TensorPlan, join
-from codecspec.schema.entropy_transform import EntropyTransformSpec
-from codecspec.schema.leaves import CheckerboardSpec, RampSpec
+from codecspec.compiler.plan import Node, join
+from codecspec.compiler.spatial_context import masked_conv_tensors, parameters_net
+from codecspec.schema.leaves import CheckerboardSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,20 +24,20 @@ class Checkerboard(ConditionalKind[CheckerboardSpec]):
     def lower_conditional(self, spec: CheckerboardSpec, place: Place, params: int, lowering: Lowering) -> Node:
         channels = place.channels
         seen, given = 2 * channels + params, 2 * channels
-        hidden = spec.parameters.widths(seen, given) if isinstance(spec.parameters, RampSpec) else spec.parameters
-        net = EntropyTransformSpec.model_construct(
-            type="entropy_transform", widths=hidden, out=given, kernel=1, activation="relu"
-        )
+        net = parameters_net(spec.parameters, seen, given, "relu")
         parameters = lowering.lower(net, place.at("entropy_parameters").fed(seen))
         return Node(
             path=place.path,
             kind=self.tag(),
-            spec=spec.model_copy(update={"parameters": hidden}),
+            spec=spec.model_copy(update={"parameters": net.widths}),
             c_in=channels,
             c_out=channels,
             scale_in=place.scale,
             scale_out=place.scale,
-            tensors=_tensors(channels, spec.kernel),
+            tensors={
+                **masked_conv_tensors(channels, spec.kernel),
+                **{join("y", name): tensor for name, tensor in gaussian_tensors().items()},
+            },
             macs=channels * given * spec.kernel**2 * place.scale**2,
             children=(replace(parameters, macs=2 * parameters.macs),),  # it runs in both passes
         )
@@ -56,13 +56,3 @@ class Checkerboard(ConditionalKind[CheckerboardSpec]):
             y=GaussianLatentCodec(quantizer=spec.quantizer, chunks=spec.chunks),
             parity=spec.parity,
         )
-
-
-def _tensors(channels: int, kernel: int) -> dict[str, TensorPlan]:
-    convolution = {
-        **conv_tensors(channels, 2 * channels, kernel),
-        "mask": TensorPlan((2 * channels, channels, kernel, kernel), "buffer"),
-    }
-    return {join("context_prediction", name): tensor for name, tensor in convolution.items()} | {
-        join("y", name): tensor for name, tensor in gaussian_tensors().items()
-    }

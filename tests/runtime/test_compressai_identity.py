@@ -1,5 +1,4 @@
-"""The two plain models are CompressAI's own: same weights, same float32 outputs, bit for bit, and each decodes the
-other's strings."""
+"""CompressAI's zoo, ours: same weights, same float32 outputs, bit for bit, and each decodes the other's strings."""
 
 from __future__ import annotations
 
@@ -7,11 +6,18 @@ from typing import Any
 
 import pytest
 import torch
-from compressai.models import CompressionModel, MeanScaleHyperprior, ScaleHyperprior
+from compressai.models import (
+    Cheng2020Anchor,
+    Cheng2020Attention,
+    CompressionModel,
+    JointAutoregressiveHierarchicalPriors,
+    MeanScaleHyperprior,
+    ScaleHyperprior,
+)
 
 from codecspec import compile_spec
 from codecspec.compiler.convert import from_canonical
-from codecspec.compiler.layouts import load_layout
+from codecspec.compiler.layouts import layouts
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import with_weights
 from codecspec.runtime.codec import Codec
@@ -19,15 +25,29 @@ from codecspec.schema import load_spec
 from tests.golden.golden_models import fill
 from tests.runtime.small_codecs import images
 
-MODELS: dict[str, Any] = {"bmshj2018-hyperprior": ScaleHyperprior, "mbt2018-mean": MeanScaleHyperprior}
+MODELS: dict[str, Any] = {
+    "bmshj2018-hyperprior": ScaleHyperprior,
+    "mbt2018-mean": MeanScaleHyperprior,
+    "mbt2018": JointAutoregressiveHierarchicalPriors,
+    "cheng2020-anchor": Cheng2020Anchor,
+    "cheng2020-attn": Cheng2020Attention,
+}
 PARAMS = [{"N": 12, "M": 18}, {"N": 128, "M": 192}]
+GAINS = {"cheng2020-anchor": 1.0, "cheng2020-attn": 0.9}
+"""Of the weight formula; 1.3 elsewhere."""
+
+
+def params_of(name: str, params: dict[str, int]) -> dict[str, int]:
+    """Cheng's models have one width."""
+    return {"N": params["N"]} if name.startswith("cheng") else params
 
 
 @pytest.fixture(params=[(name, params) for name in MODELS for params in PARAMS], ids=lambda p: f"{p[0]}-{p[1]['N']}")
 def pair(request: pytest.FixtureRequest) -> tuple[str, CompressionModel, Codec]:
     """(name, theirs with formula weights, ours with their weights)."""
     name, params = request.param
-    theirs = fill(MODELS[name](**params).eval(), 1.3)
+    params = params_of(name, params)
+    theirs = fill(MODELS[name](**params).eval(), GAINS.get(name, 1.3))
     theirs.update()
     ours, conversion = with_weights(lower(load_spec(name, **params)), theirs.state_dict())
     assert conversion.layout == "compressai-1.2"
@@ -54,13 +74,16 @@ def test_strings_are_theirs_and_cross(pair: tuple[str, CompressionModel, Codec])
         their_decoded = theirs.decompress(our_coded["strings"], their_coded["shape"])["x_hat"]
     our_decoded = ours.decompress(their_coded["strings"], (64, 128))["x_hat"]
     assert torch.equal(their_decoded, our_decoded)
+    ours_of_ours = ours.decompress(our_coded["strings"], our_coded["shape"])["x_hat"]
+    assert torch.equal(ours_of_ours, our_decoded)
 
 
 def test_theirs_loads_ours(pair: tuple[str, CompressionModel, Codec]) -> None:
     name, theirs, _ = pair
-    params = {"N": theirs.N, "M": theirs.M}
-    ours = fill(compile_spec(name, **params), 1.1)
-    exported = from_canonical(ours.state_dict(), load_layout(f"compressai-1.2-{name}")).tensors
+    params = params_of(name, {"N": theirs.N, "M": theirs.M})
+    ours = fill(compile_spec(name, **params), 0.8)
+    layout = next(layout for layout in layouts() if layout.name == "compressai-1.2" and name in layout.families)
+    exported = from_canonical(ours.state_dict(), layout).tensors
     fresh = MODELS[name](**params).eval()
     fresh.load_state_dict(exported, strict=True)
     x = images(1, 64, 64)
