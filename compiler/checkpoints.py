@@ -32,8 +32,8 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         CheckpointError: the file cannot be read or holds no state dict.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError("E-checkpoint", str(path), "it is a directory" if path.is_dir() else "no such file")
+    if not os.path.isfile(path):  # not `path.is_file()`, which raises where the name is too long
+        raise CheckpointError("E-checkpoint", str(path), "it is a directory" if os.path.isdir(path) else "no such file")
     if _is_safetensors(path):
         return _read_safetensors(path)
     return _unwrap(_read_pickled(path), path)
@@ -42,7 +42,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """The metadata of a safetensors file; empty for any other file."""
     path = Path(path)
-    if not path.is_file() or not _is_safetensors(path):
+    if not os.path.isfile(path) or not _is_safetensors(path):
         return {}
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

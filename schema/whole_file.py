@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UsageError: the folder is not there or cannot be written to.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError("E-output", str(path), "it is a directory")
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,15 @@ def test_weights_that_are_none_are_refused(command: Command, tmp_path: Path, con
     assert done.err.startswith(f"E-checkpoint at {path}: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"), [("x.pth", "no such file"), (".", "it is a directory"), ("a" * 300, "no such")]
+)
+def test_weights_that_are_not_there(command: Command, tmp_path: Path, name: str, message: str) -> None:
+    done = command("compile-spec", "mbt2018-mean", "--weights", tmp_path / name)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"E-checkpoint at {tmp_path / name}: {message}")
+
+
 def never(*_: object, **__: object) -> None:
     pytest.fail("time was spent before the arguments were looked at")
 
@@ -402,7 +412,8 @@ def test_an_interrupt_is_said_and_is_130(command: Command, monkeypatch: pytest.M
 def test_a_reader_that_goes_away_is_no_traceback(options: list[str]) -> None:
     """`compile-spec wacnn | true`: what does not fit the pipe's buffer, and what fails at the last flush only."""
     command = [str(SCRIPTS / "compile-spec"), "wacnn", *options]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered)
     assert child.stdout is not None
     child.stdout.close()
     assert child.stderr is not None

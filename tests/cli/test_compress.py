@@ -22,7 +22,7 @@ SMALL_YAML = "codecspec: 1\nextends: mbt2018-mean\nname: tiny\nparams: {N: 12, M
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small saved models."""
     folder = tmp_path_factory.mktemp("models")
-    for name in ("wacnn", "mbt2018-mean"):
+    for name in ("elic", "mbt2018-mean"):
         cs.save(small(name), folder / f"{name}.safetensors")
     return folder
 
@@ -58,7 +58,7 @@ def refused(done: Outcome, start: str) -> None:
 def test_decoded_in_another_process_is_the_encoders_own_reconstruction(
     process: Command, photo: Path, models: Path
 ) -> None:
-    model, folder = models / "wacnn.safetensors", photo.parent
+    model, folder = models / "elic.safetensors", photo.parent
     done = process("codecspec", "compress", "photo.png", "-m", model, "-o", "x.csp", "--reconstruction", "expected.png")
     assert (done.code, done.err) == (0, "")
     size = (folder / "x.csp").stat().st_size
@@ -113,8 +113,8 @@ def test_outputs_of_every_lossless_format_are_equal(command: Command, coded: Pat
 
 def test_another_model_is_refused(command: Command, coded: Path, models: Path) -> None:
     output = coded.with_name("decoded.png")
-    done = command("codecspec", "decompress", coded, "-m", models / "wacnn.safetensors", "-o", output)
-    written, this = (cs.load(models / f"{name}.safetensors").spec_hash[:12] for name in ("mbt2018-mean", "wacnn"))
+    done = command("codecspec", "decompress", coded, "-m", models / "elic.safetensors", "-o", output)
+    written, this = (cs.load(models / f"{name}.safetensors").spec_hash[:12] for name in ("mbt2018-mean", "elic"))
     refused(done, f"E-stream-model at byte 5: written by the spec {written}, and this model is {this}\n")
     assert "hint: decode with the model that the image was coded with" in done.err
     assert not output.exists()

@@ -322,6 +322,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file or directory") as caught:
         write_image(torch.zeros(1, 3, 2, 2), tmp_path / "nothing" / "x.png")
     assert caught.value.code == "E-output"
+    with pytest.raises(UsageError, match="File name too long"):
+        write_image(torch.zeros(1, 3, 2, 2), tmp_path / f"{'a' * 300}.png")
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(UsageError, match="it is a directory"):
         write_image(torch.zeros(1, 3, 2, 2), tmp_path / "folder.png")
