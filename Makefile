@@ -39,7 +39,7 @@ lint: $(STAMP) ## check style and formatting
 types: $(STAMP) ## check types, strictly
 	@# The folders are one package only once installed; mypy is shown that package as links.
 	@rm -rf $(TYPES) && mkdir -p $(TYPES)/codecspec
-	@for name in __init__.py py.typed cli; do ln -s "$(CURDIR)/codecspec/$$name" $(TYPES)/codecspec/; done
+	@for name in $(notdir $(wildcard codecspec/*.py)) py.typed cli; do ln -s "$(CURDIR)/codecspec/$$name" $(TYPES)/codecspec/; done
 	@for name in schema compiler runtime specs; do ln -s "$(CURDIR)/$$name" $(TYPES)/codecspec/; done
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p codecspec
 
