@@ -87,6 +87,29 @@ class Kind(ABC, Generic[S]):
     def build(self, node: Node) -> nn.Module:
         """The module of a node."""
 
+    def node(
+        self,
+        spec: S,
+        place: Place,
+        *,
+        tensors: dict[str, TensorPlan] | None = None,
+        macs: Fraction = Fraction(0),
+        children: tuple[Node, ...] = (),
+    ) -> Node:
+        """A node at `place` that gives the channels and the resolution that it takes, as codecs of a latent do."""
+        return Node(
+            path=place.path,
+            kind=self.tag(),
+            spec=spec,
+            c_in=place.channels,
+            c_out=place.channels,
+            scale_in=place.scale,
+            scale_out=place.scale,
+            tensors=tensors or {},
+            macs=macs,
+            children=children,
+        )
+
 
 class NodeKind(Kind[S]):
     """A kind that needs to know no more than its input: blocks, transforms, hyperpriors."""

@@ -21,14 +21,9 @@ class CCA(ConditionalKind[CCABranchSpec]):
     def lower_conditional(self, spec: CCABranchSpec, place: Place, params: int, lowering: Lowering) -> Node:
         inner = lowering.lower_conditional(spec.inner, place.at("inner_codec"), params)
         tensors = bottleneck_tensors(place.channels, "y_entropy_bottleneck")
-        return Node(
-            path=place.path,
-            kind=self.tag(),
-            spec=spec,
-            c_in=place.channels,
-            c_out=place.channels,
-            scale_in=place.scale,
-            scale_out=place.scale,
+        return self.node(
+            spec,
+            place,
             tensors=tensors,
             children=(inner,),
         )

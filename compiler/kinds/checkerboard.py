@@ -26,14 +26,9 @@ class Checkerboard(ConditionalKind[CheckerboardSpec]):
         seen, given = 2 * channels + params, 2 * channels
         net = parameters_net(spec.parameters, seen, given, "relu")
         parameters = lowering.lower(net, place.at("entropy_parameters").fed(seen))
-        return Node(
-            path=place.path,
-            kind=self.tag(),
-            spec=spec.model_copy(update={"parameters": net.widths}),
-            c_in=channels,
-            c_out=channels,
-            scale_in=place.scale,
-            scale_out=place.scale,
+        return self.node(
+            spec.model_copy(update={"parameters": net.widths}),
+            place,
             tensors={
                 **masked_conv_tensors(channels, spec.kernel),
                 **{join("y", name): tensor for name, tensor in gaussian_tensors().items()},

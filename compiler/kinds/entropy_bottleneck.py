@@ -21,14 +21,9 @@ class EntropyBottleneck(NodeKind[EntropyBottleneckSpec]):
     spec_type = EntropyBottleneckSpec
 
     def lower(self, spec: EntropyBottleneckSpec, place: Place, lowering: Lowering) -> Node:
-        return Node(
-            path=place.path,
-            kind=self.tag(),
-            spec=spec,
-            c_in=place.channels,
-            c_out=place.channels,
-            scale_in=place.scale,
-            scale_out=place.scale,
+        return self.node(
+            spec,
+            place,
             tensors=bottleneck_tensors(place.channels, "entropy_bottleneck"),
         )
 

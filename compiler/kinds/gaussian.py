@@ -23,14 +23,9 @@ class Gaussian(ConditionalKind[GaussianSpec]):
         if params != needed:
             message = f"{' and '.join(spec.chunks)} of {place.channels} channels are {needed}, and {params} come in"
             lowering.problem("E-channels", place.spec_path, message)
-        return Node(
-            path=place.path,
-            kind=self.tag(),
-            spec=spec,
-            c_in=place.channels,
-            c_out=place.channels,
-            scale_in=place.scale,
-            scale_out=place.scale,
+        return self.node(
+            spec,
+            place,
             tensors=gaussian_tensors(),
         )
 

@@ -36,14 +36,9 @@ class Hyperprior(NodeKind[HyperpriorSpec]):
         if isinstance(spec.h_s, DualHyperSynthesisSpec) and isinstance(spec.y, GaussianSpec):
             _check_order(spec.y, place, lowering)
         y = lowering.lower_conditional(spec.y, place.at("y", "y"), h_s.c_out)
-        return Node(
-            path=place.path,
-            kind=self.tag(),
-            spec=spec,
-            c_in=place.channels,
-            c_out=place.channels,
-            scale_in=place.scale,
-            scale_out=place.scale,
+        return self.node(
+            spec,
+            place,
             children=(h_a, z, h_s, y),
         )
 

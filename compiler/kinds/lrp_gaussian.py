@@ -24,14 +24,9 @@ class LRPGaussian(ConditionalKind[LRPGaussianSpec]):
         mean_support = params - 2 * place.channels
         transform = EntropyTransformSpec(type="entropy_transform", widths=spec.widths, out=place.channels)
         lrp = lowering.lower(transform, place.at("lrp_transform").fed(mean_support + place.channels))
-        return Node(
-            path=place.path,
-            kind=self.tag(),
-            spec=spec,
-            c_in=place.channels,
-            c_out=place.channels,
-            scale_in=place.scale,
-            scale_out=place.scale,
+        return self.node(
+            spec,
+            place,
             tensors=gaussian_tensors(),
             children=(lrp,),
         )

@@ -24,14 +24,9 @@ class RasterScan(ConditionalKind[RasterScanSpec]):
         channels = place.channels
         seen, given = 2 * channels + params, 2 * channels
         net = parameters_net(spec.parameters, seen, given, "leaky_relu")
-        return Node(
-            path=place.path,
-            kind=self.tag(),
-            spec=spec.model_copy(update={"parameters": net.widths}),
-            c_in=channels,
-            c_out=channels,
-            scale_in=place.scale,
-            scale_out=place.scale,
+        return self.node(
+            spec.model_copy(update={"parameters": net.widths}),
+            place,
             tensors={**masked_conv_tensors(channels, spec.kernel), **gaussian_tensors()},
             macs=channels * given * spec.kernel**2 * place.scale**2,
             children=(lowering.lower(net, place.at("entropy_parameters").fed(seen)),),
