@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from codecspec.compiler.kind import conv_tensors, linear_tensors
 from codecspec.compiler.plan import TensorPlan, join
+from codecspec.compiler.reading import Told, View
 
 
 def attention_tensors(prefix: str, channels: int, heads: int, window: int) -> dict[str, TensorPlan]:
@@ -13,6 +17,30 @@ def attention_tensors(prefix: str, channels: int, heads: int, window: int) -> di
         **linear_tensors(channels, 3 * channels, join(prefix, "qkv")),
         **linear_tensors(channels, channels, join(prefix, "proj")),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionRead:
+    """What the tensors of a `WindowAttention` tell: all but its shift."""
+
+    channels: int
+    heads: Told
+    head_dim: Told
+    window: Told
+
+
+def read_attention(view: View, prefix: str) -> AttentionRead | None:
+    """The attention at `prefix`: its heads and window from the bias table, its channels from qkv."""
+    name = join(prefix, "relative_position_bias_table")
+    table, qkv = view.dims(name, 2), view.dims(join(prefix, "qkv.weight"), 2)
+    if not table or not qkv:
+        return None
+    rows, heads = table
+    channels = qkv[1]
+    window = (math.isqrt(rows) + 1) // 2
+    return AttentionRead(
+        channels, view.told(heads, name), view.told(max(1, channels // heads), name), view.told(window, name)
+    )
 
 
 def attention_macs(channels: int, window: int) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
-from codecspec.compiler.transformer_tensors import transformer_macs, transformer_tensors
+from codecspec.compiler.reading import View
+from codecspec.compiler.transformer_tensors import read_attention, transformer_macs, transformer_tensors
 from codecspec.schema.transformer_blocks import ConvTransSpec
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ class ConvTrans(BlockKind[ConvTransSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        attention = read_attention(view, "trans_block.attn")
+        if attention:
+            yield 2 * attention.channels, {"head_dim": attention.head_dim, "window": attention.window}
 
     def module(self, spec: ConvTransSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.conv_trans import ConvTransBlock

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan, join
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.naf_blocks import NAFSpec
 
@@ -23,6 +25,11 @@ class NAF(BlockKind[NAFSpec]):
 
     def flow(self, spec: NAFSpec, c_in: int) -> Flow:
         return Flow(c_in, macs=naf_macs(c_in))
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("norm1.weight", 1)
+        if weight:
+            yield weight[0], {}
 
     def module(self, spec: NAFSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.naf import NAFBlock

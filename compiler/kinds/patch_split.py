@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.transformer_blocks import PatchSplitSpec
 
@@ -27,6 +29,11 @@ class PatchSplit(BlockKind[PatchSplitSpec]):
 
     def problem(self, spec: PatchSplitSpec, c_in: int) -> tuple[str, str] | None:
         return ("type", f"a patch_split halves its channels, and {c_in} come in") if c_in % 2 else None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("reduction.weight", 2)
+        if weight:
+            yield weight[1], {}
 
     def module(self, spec: PatchSplitSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.patches import PatchSplit as PatchSplitModule

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
+    read_attention,
     residual_unit_macs,
     residual_unit_tensors,
     transformer_macs,
@@ -47,6 +50,12 @@ class SWAtten(BlockKind[SWAttenSpec]):
         if spec.width % spec.head_dim or spec.width % 2:
             return "width", f"{spec.width} channels do not divide into heads of {spec.head_dim} and two halves"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        projection, attention = view.dims("input_projection.weight", 4), read_attention(view, "non_local_block.0.attn")
+        if projection and attention:
+            width = view.told(projection[0], "input_projection.weight")
+            yield projection[1], {"width": width, "head_dim": attention.head_dim, "window": attention.window}
 
     def module(self, spec: SWAttenSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.sw_atten import SWAtten as SWAttenModule

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
-from codecspec.compiler.transformer_tensors import transformer_macs, transformer_tensors
+from codecspec.compiler.reading import View
+from codecspec.compiler.transformer_tensors import read_attention, transformer_macs, transformer_tensors
 from codecspec.schema.transformer_blocks import SwinSpec
 
 if TYPE_CHECKING:
@@ -30,6 +32,12 @@ class Swin(BlockKind[SwinSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        attention, hidden = read_attention(view, "attn"), view.dims("mlp.fc1.weight", 2)
+        if attention and hidden:
+            ratio = view.told(hidden[0] // hidden[1], "mlp.fc1.weight")
+            yield attention.channels, {"heads": attention.heads, "window": attention.window, "mlp_ratio": ratio}
 
     def module(self, spec: SwinSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.transformer_block import TransformerBlock

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
     attention_macs,
     attention_tensors,
+    read_attention,
     residual_unit_macs,
     residual_unit_tensors,
 )
@@ -47,6 +50,11 @@ class WindowGate(BlockKind[WindowGateSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        attention = read_attention(view, "conv_b.0.attn")
+        if attention:
+            yield attention.channels, {"heads": attention.heads, "window": attention.window}
 
     def module(self, spec: WindowGateSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.window_gate import WindowGate as WindowGateModule
