@@ -77,5 +77,6 @@ def test_quantiles_learn_from_the_auxiliary_loss_alone(name: str) -> None:
     codec.aux_loss().backward()
     reached = [key for key, parameter in codec.named_parameters() if parameter.grad is not None]
     aux = ["aux_entropy_model.y_entropy_bottleneck.quantiles"] if codec.spec.aux else []
-    assert sorted(reached) == [*aux, "latent_codec.z.entropy_bottleneck.quantiles"]
+    latent = "y" if codec.spec.latent_codec.type == "factorized" else "z"
+    assert sorted(reached) == [*aux, f"latent_codec.{latent}.entropy_bottleneck.quantiles"]
     assert all(codec.get_parameter(key).grad.any() for key in reached)
