@@ -57,6 +57,7 @@ def test_y_hat_of_wacnn_is_the_same_in_training_and_eval() -> None:
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_gradients_reach_every_parameter(name: str) -> None:
+    torch.manual_seed(0)  # STF drops blocks at random, and a block that is dropped learns nothing
     codec = small(name).train()
     out = codec(images(2, 128, 128))
     seen = [*out["likelihoods"].values(), *out.get("aux_likelihoods", {}).values()]
