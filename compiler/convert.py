@@ -159,7 +159,7 @@ def layout_of(plan: Plan, name: str) -> Layout:
     """The layout called `name` of the model that a plan is of.
 
     For a spec of the zoo's name, it is the one for that family. For any other, it is the one that has a place for every
-    tensor.
+    tensor; where several have, the name of its file says which (`authors-wacnn`).
 
     Raises:
         LayoutError: there is none, or several.
@@ -168,12 +168,16 @@ def layout_of(plan: Plan, name: str) -> Layout:
     if plan.spec.name not in specs.names():
         keys = list(plan.manifest())
         fitting = [layout for layout in layouts() if not layout.from_canonical(keys).unknown]
-    named = [layout for layout in fitting if layout.name == name]
-    if len(named) != 1:
-        known = sorted({CANONICAL, *(layout.name for layout in fitting)})
-        message = f"{plan.spec.name} has no layout '{name}'; it has: {listed(known)}"
-        raise LayoutError("E-layout", plan.spec.name, message, nearest(name, known))
-    return named[0]
+    named = [layout for layout in fitting if name in (layout.name, layout.file)]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        files = [layout.file for layout in named]
+        message = f"several layouts '{name}' have a place for each tensor: {listed(files)}"
+        raise LayoutError("E-layout", plan.spec.name, message, f"say whose keys they are, e.g. '{files[0]}'")
+    known = sorted({CANONICAL, *(layout.name for layout in fitting)})
+    message = f"{plan.spec.name} has no layout '{name}'; it has: {listed(known)}"
+    raise LayoutError("E-layout", plan.spec.name, message, nearest(name, known))
 
 
 def _embedded(checkpoint: str | os.PathLike[str] | Mapping[str, Tensor]) -> ModelSpec:

@@ -50,7 +50,8 @@ def _lower_aux(spec: ModelSpec, latent_codec: Node, lowering: Lowering) -> tuple
     at, y = ("aux", "cca"), spec.latent_codec.y
     if not isinstance(y, ChannelGroupsSpec):
         message = f"the branch codes y in the groups of the spec that it stands in, and y is {y.type}"
-        lowering.problem("E-groups", at, message, "y: {type: channel_groups, groups: ..}, or no `aux`")
+        hint = "a hyperprior with y: {type: channel_groups, groups: ..}, or no `aux`"
+        lowering.problem("E-groups", at, message, hint)
         return ()
     if not latent_codec.child("y").children:  # its groups are wrong, which was said
         return ()

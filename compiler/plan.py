@@ -136,8 +136,9 @@ class Plan:
         return sum(root.parameters for root in self.roots)
 
     def macs_by_part(self) -> dict[Part, Fraction]:
-        """Multiply-accumulates per pixel of the image by part: g_a, hyper (h_a, h_s), context (all that predicts y
-        slice by slice, LRPs included), g_s, and aux where there is an auxiliary branch, which coding does not run."""
+        """Multiply-accumulates per pixel of the image by part: g_a, hyper (h_a, h_s, the density of z), context (all
+        that predicts y: heads and the nets of leaves, LRPs included, or y's own density), g_s, and aux where there is
+        an auxiliary branch, which coding does not run."""
         return self._by_part({node.path: node.macs for node in self.walk()})
 
     def parameters_by_part(self) -> dict[Part, Fraction]:

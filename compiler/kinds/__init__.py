@@ -18,6 +18,7 @@ from codecspec.compiler.kinds.deconv import Deconv
 from codecspec.compiler.kinds.dual import Dual
 from codecspec.compiler.kinds.entropy_bottleneck import EntropyBottleneck
 from codecspec.compiler.kinds.entropy_transform import EntropyTransform
+from codecspec.compiler.kinds.factorized import Factorized
 from codecspec.compiler.kinds.gaussian import Gaussian
 from codecspec.compiler.kinds.gdn import GDN
 from codecspec.compiler.kinds.gelu import GELU
@@ -74,6 +75,7 @@ _ALL: tuple[Kind[Any], ...] = (
     NAFTransform(),
     Sequence(),
     Hyperprior(),
+    Factorized(),
     Dual(),
     EntropyBottleneck(),
     ChannelGroups(),

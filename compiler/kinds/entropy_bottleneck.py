@@ -1,4 +1,4 @@
-"""`entropy_bottleneck`: the learned, factorized density of z."""
+"""`entropy_bottleneck`: the learned, factorized density of a latent that is coded by itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class EntropyBottleneck(LatentKind[EntropyBottleneckSpec]):
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.entropy_bottleneck import EntropyBottleneckLatentCodec
 
-        return EntropyBottleneckLatentCodec(node.c_in, quantizer=node.spec.quantizer)
+        return EntropyBottleneckLatentCodec(node.c_in, latent=node.name, quantizer=node.spec.quantizer)
 
 
 def bottleneck_tensors(channels: int, prefix: str) -> dict[str, TensorPlan]:

@@ -23,7 +23,15 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 @pytest.mark.parametrize(
     ("name", "to"),
-    [("tcm", "authors"), ("tcm", "compressai"), ("stf", "compressai"), ("wacnn", "authors")],
+    [
+        ("tcm", "authors"),
+        ("tcm", "compressai"),
+        ("stf", "compressai"),
+        ("wacnn", "authors"),
+        ("cca-aux", "compressai"),
+        ("elic", "compressai-1.2"),
+        ("bmshj2018-factorized-relu", "compressai-1.2"),
+    ],
 )
 def test_there_and_back(
     name: str, to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -48,6 +56,27 @@ def test_in_python_from_tensors() -> None:
     ours = cs.convert(theirs.tensors, "canonical", spec=codec.spec)
     assert ours.layout == "canonical"
     assert all(torch.equal(ours.tensors[key], tensor) for key, tensor in codec.state_dict().items())
+
+
+def test_ours_is_the_compressai_layout_of_wacnn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cs.save(small("wacnn"), tmp_path / "ours.safetensors")
+    there = tmp_path / "there.safetensors"
+    assert run(monkeypatch, str(tmp_path / "ours.safetensors"), "--to", "compressai", "-o", str(there)) == 0
+    assert "to the layout compressai:" in capsys.readouterr().out
+    expected, found = small("wacnn").state_dict(), read_tensors(there)
+    assert found.keys() == expected.keys()
+
+
+def test_a_spec_of_another_name_may_have_to_say_whose_keys() -> None:
+    mapping = {"codecspec": 1, "extends": "wacnn", "name": "mine", "params": SMALL["wacnn"]}
+    codec = cs.compile_spec(mapping)
+    with pytest.raises(cs.LayoutError, match="several layouts 'authors' have a place for each tensor") as caught:
+        cs.convert(codec.state_dict(), "authors", spec=mapping)
+    assert "authors-tcm, authors-wacnn" in caught.value.message
+    theirs = cs.convert(codec.state_dict(), "authors-wacnn", spec=mapping).tensors
+    assert theirs.keys() == cs.convert(codec.state_dict(), "authors", spec=small("wacnn").spec).tensors.keys()
 
 
 def test_plain_models_differ_by_a_block_without_tensors() -> None:
