@@ -171,7 +171,8 @@ class ContextKind(Kind[S]):
 
     @abstractmethod
     def read_context(self, view: View) -> Reading | None:
-        """What `view` says if it is such a head: its `c_in` are the channels that each of its nets sees, its `c_out` those of its slice."""
+        """What `view` says if it is such a head: its `c_in` are the channels that each of its nets sees, its `c_out`
+        those of its slice."""
 
 
 @dataclass(frozen=True, slots=True)

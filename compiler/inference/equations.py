@@ -8,11 +8,13 @@ other site is left for the proof: the spec with these params is lowered, and com
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from codecspec.compiler.reading import Seen
+from codecspec.schema.channel_groups import ProportionalGroups, group_widths
 from codecspec.schema.expressions import ExpressionError, Value, evaluate
 
 _PROBES = (1, 2, 3, 7, 64)
@@ -30,6 +32,7 @@ class Equation:
         by: the tensor that says so.
         bindings: the indexes of the repeats around the field.
         at_least: the value is a lower bound.
+        proportions: the value is a list of widths, and the family says proportions.
     """
 
     path: str
@@ -38,6 +41,7 @@ class Equation:
     by: Seen | None = None
     bindings: Mapping[str, int] = field(default_factory=dict)
     at_least: bool = False
+    proportions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,10 @@ class ParamSolver:
         if not isinstance(value, tuple):
             return [equation]
         if isinstance(written, str):
-            if not isinstance(self._defaults.get(written), list):
+            default = self._defaults.get(written)
+            if not isinstance(default, list):
                 return []
+            value = simplest_proportions(value, default) if equation.proportions else value
             self._note(_Atom(written, length=True), len(value), equation)
             items: list[Any] = [f"{written}[{i}]" for i in range(len(value))]
         elif isinstance(written, (list, tuple)) and len(written) == len(value):
@@ -116,7 +122,7 @@ class ParamSolver:
                     self.failed.append(equation)
                 return True
             solution = _affine(text, equation.value)
-        except (ExpressionError, SyntaxError, ValueError):
+        except ExpressionError:
             return False
         if solution is None:
             return False
@@ -173,7 +179,7 @@ class _Known(ast.NodeTransformer):
         """The expression without names of params, and what is unknown in it.
 
         Raises:
-            ValueError: it uses a list as a whole, or an item that cannot be told yet.
+            ExpressionError: it uses a list as a whole, or what is no item of one.
         """
         tree = self.visit(ast.parse(text.strip(), mode="eval"))
         return ast.unparse(tree), list(self._atoms)
@@ -182,15 +188,15 @@ class _Known(ast.NodeTransformer):
         if node.id in self._bindings:
             return ast.Constant(self._bindings[node.id])
         if isinstance(self._params.get(node.id), list):
-            raise ValueError(f"{node.id} as a whole")
+            raise ExpressionError(f"{node.id} as a whole")
         return self._atom(_Atom(node.id))
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         if not isinstance(node.value, ast.Name):
-            raise ValueError("an item of what is no param")
+            raise ExpressionError("an item of what is no param")
         index = evaluate(ast.unparse(self.visit(node.slice)), {})
         if not isinstance(index, int):
-            raise ValueError("an index that is no integer")
+            raise ExpressionError("an index that is no integer")
         if index < 0:
             length = self._known.get(_Atom(node.value.id, length=True))
             index += length.value if length else len(self._params[node.value.id])
@@ -206,6 +212,20 @@ class _Known(ast.NodeTransformer):
         if atom in self._known:
             return ast.Constant(self._known[atom].value)
         return ast.Name(self._atoms.setdefault(atom, f"{_UNKNOWN}{len(self._atoms)}"))
+
+
+def simplest_proportions(widths: tuple[int, ...], default: Sequence[float]) -> tuple[float, ...]:
+    """Proportions that come to `widths`: the default if it does, else a number of equal slices, else their ratio."""
+    channels = sum(widths)
+    equal = (len(widths),) if len(set(widths)) == 1 else ()
+    divisor = math.gcd(*widths)
+    for proportions in (tuple(default), equal, tuple(width // divisor for width in widths)):
+        try:
+            if proportions and group_widths(ProportionalGroups(proportions=proportions), channels) == widths:
+                return proportions
+        except ValueError:
+            continue
+    return widths
 
 
 def _affine(text: str, value: Any) -> int | None:

@@ -86,7 +86,7 @@ def _fields(
         said = written[name] if name in written else fields[name].default
         at = join(path, name)
         if name == "support":
-            _support(at, said, told, found)
+            _support(at, said, told, len(reading.parts["leaf"]), found)
         elif name == "groups":
             _groups(at, said, told, found)
         elif name == "transform" or isinstance(told.value, bool):
@@ -104,26 +104,24 @@ def _equation(path: str, written: Any, told: Told, bindings: _Bindings) -> Equat
     return Equation(path, written, told.value, told.by, bindings)
 
 
-def _support(path: str, written: Any, told: Told, found: Unification) -> None:
+def _support(path: str, written: Any, told: Told, num_slices: int, found: Unification) -> None:
     """The family's filter among those that the tensors allow; `all` is any clamp that clamps nothing."""
-    said = written if isinstance(written, Mapping) else {"filter": "all"}
+    said = written if isinstance(written, Mapping) else {}
     name, clamp = said.get("filter", "all"), said.get("max")
     options: tuple[Support, ...] = (told.value, *told.alternatives)
     if "slices" in said:
         return  # the proof compares what they come to
-    for option in options:
-        if option.filter == name and option.slices is None and (clamp is None) == (option.max is None):
-            if clamp is not None:
-                found.equations.append(Equation(join(path, "max"), clamp, option.max, told.by))
-            return
-    if clamp is not None and any(option == Support(filter="all") for option in options):
-        found.equations.append(
-            Equation(
-                join(path, "max"), clamp, len(told.value.indices(MAX_SLICES)) if False else 0, told.by, at_least=True
-            )
-        )
+    if clamp is None:
+        if Support(filter=name).canonical(num_slices) not in options:
+            found.differences.append(f"{path}: other slices than `filter: {name}`")
         return
-    found.differences.append(f"{path}: {options[0].filter} here, {name} in the family")
+    clamped = next((option for option in options if option.filter == name and option.max is not None), None)
+    if clamped is not None:
+        found.equations.append(Equation(join(path, "max"), clamp, clamped.max, told.by))
+    elif Support(filter="all") in options:
+        found.equations.append(Equation(join(path, "max"), clamp, num_slices - 1, told.by, at_least=True))
+    else:
+        found.differences.append(f"{path}: other slices than `filter: {name}`")
 
 
 def _groups(path: str, written: Any, told: Told, found: Unification) -> None:
@@ -136,7 +134,9 @@ def _groups(path: str, written: Any, told: Told, found: Unification) -> None:
             found.differences.append(f"{path}: widths {list(widths)} here, equal ones in the family")
         found.equations.append(Equation(join(path, "equal"), written["equal"], len(widths), told.by))
     else:
-        found.equations.append(Equation(join(path, "proportions"), written["proportions"], widths, told.by))
+        found.equations.append(
+            Equation(join(path, "proportions"), written["proportions"], widths, told.by, proportions=True)
+        )
 
 
 def _leaves(path: str, written: Any, leaves: Sequence[Any], bindings: _Bindings, found: Unification) -> None:

@@ -158,7 +158,10 @@ def _read_slices(view: View, params: int | None) -> tuple[list[_Head], list[_Lea
     leaves = [at_leaves.below(name) for name in names]
     return (
         [(read_context(head) or Unread.of(head)) if head else None for head in heads],
-        [read_leaf(leaf, None, params if not head else None) or Unread.of(leaf) for head, leaf in zip(heads, leaves)],
+        [
+            read_leaf(leaf, None, params if not head else None) or Unread.of(leaf)
+            for head, leaf in zip(heads, leaves, strict=True)
+        ],
     )
 
 
