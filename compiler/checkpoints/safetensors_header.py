@@ -1,0 +1,105 @@
+"""The header of a safetensors file: its length in 8 bytes, then JSON of every tensor's name, type, shape and place."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from codecspec.compiler.checkpoints.byte_source import ByteSource
+from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, OF_SAFETENSORS
+from codecspec.compiler.checkpoints.said import printable
+from codecspec.compiler.checkpoints.stored_tensors import (
+    MAX_DIMENSIONS,
+    Storage,
+    StoredTensor,
+    checked_view,
+    contiguous,
+)
+from codecspec.schema.errors import CheckpointError
+
+MAX_HEADER_BYTES = 16 << 20
+"""Some 100 bytes describe a tensor; safetensors itself would take 100 MB, more than a list of tensors needs."""
+METADATA = "__metadata__"
+
+
+def read_header(source: ByteSource) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises:
+        CheckpointError: the header is damaged, or its tensors are not what the file holds.
+        ValueError: it is no such file; the message says why.
+    """
+    if source.size < 8:
+        raise ValueError("a file of fewer than 8 bytes")
+    length = int.from_bytes(source.read(0, 8), "little")
+    if length > min(source.size - 8, MAX_HEADER_BYTES):
+        raise ValueError(f"a safetensors header of {length} bytes in a file of {source.size}")
+    header = _json(source.read(8, length), source.name)
+    metadata = header.pop(METADATA, None) or {}
+    if type(metadata) is not dict or not all(type(value) is str for value in metadata.values()):
+        raise CheckpointError("E-checkpoint", f"{source.name}#{METADATA}", "it is no mapping of text to text")
+    placed = sorted(
+        ((_place(source.name, key, entry), key, entry) for key, entry in header.items()), key=lambda e: e[0]
+    )
+    end = 0
+    found: dict[str, StoredTensor] = {}
+    for (begin, until), key, entry in placed:
+        if begin != end:
+            message = f"its bytes start at {begin}, and those of the tensor before it end at {end}"
+            raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", message)
+        found[key] = _tensor(source, key, entry, 8 + length + begin, until - begin)
+        end = until
+    if 8 + length + end != source.size:
+        message = f"not a safetensors file: its tensors take {end} bytes, and {source.size - 8 - length} are there"
+        raise CheckpointError("E-checkpoint", f"{source.name} byte {8 + length}", message)
+    return {key: found[key] for key in header}, metadata
+
+
+def _json(raw: bytes, name: str) -> dict[str, Any]:
+    try:
+        header = json.loads(raw.decode(), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError("E-checkpoint", f"{name} byte 8", f"not a safetensors file: {error}") from error
+    if type(header) is not dict:
+        raise CheckpointError("E-checkpoint", f"{name} byte 8", "not a safetensors file: its header is no JSON object")
+    return header
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, if it says each thing once."""
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"it says {printable(key)} twice")
+        result[key] = value
+    return result
+
+
+def _place(name: str, key: str, entry: Any) -> tuple[int, int]:
+    """Where a tensor's bytes are, counted from the end of the header."""
+    place = entry.get("data_offsets") if type(entry) is dict else None
+    if type(place) is list and len(place) == 2 and all(type(offset) is int and offset >= 0 for offset in place):
+        return place[0], place[1]
+    raise CheckpointError("E-checkpoint", f"{name}#{printable(key)}", "it has no data_offsets that are a place")
+
+
+def _tensor(source: ByteSource, key: str, entry: dict[str, Any], start: int, nbytes: int) -> StoredTensor:
+    where = f"{source.name}#{printable(key)}"
+    dtype = OF_SAFETENSORS.get(str(entry.get("dtype")))
+    if dtype is None:
+        raise CheckpointError(
+            "E-checkpoint", where, f"of the type {printable(str(entry.get('dtype')))}, which is not known"
+        )
+    shape = entry.get("shape")
+    storage = Storage(source, key, dtype, nbytes, start, sys.byteorder != "little")
+    try:
+        if type(shape) is not list or len(shape) > MAX_DIMENSIONS or not all(type(size) is int for size in shape):
+            raise ValueError(f"its shape is no list of at most {MAX_DIMENSIONS} whole numbers")
+        tensor = checked_view(storage, dtype, tuple(shape), contiguous(tuple(shape)), 0)
+    except ValueError as error:
+        raise CheckpointError("E-checkpoint", where, str(error)) from error
+    if tensor.nbytes != nbytes:
+        message = f"it needs {tensor.nbytes} bytes ({ITEM_BYTES[dtype]} a number), and has {nbytes}"
+        raise CheckpointError("E-checkpoint", where, message)
+    return tensor

@@ -1,0 +1,121 @@
+"""Tensors as a file describes them: which numbers of which storage. Nothing of it is trusted before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
+
+if TYPE_CHECKING:
+    from codecspec.compiler.checkpoints.byte_source import ByteSource
+
+MAX_DIMENSIONS = 64
+"""torch's own bound."""
+MAX_ELEMENTS = 1 << 48
+"""More than any memory holds; the strides of a tensor of so many still fit torch's integers."""
+
+
+class Storage:
+    """A run of bytes in a file that tensors are views of.
+
+    Args:
+        source: what it is read from.
+        name: what the file calls it.
+        dtype: the type that the file gives it.
+        nbytes: its size.
+        start: its place in `source`, or how to find out; nobody asks before its bytes are needed.
+        swapped: its numbers have their bytes in the other order than this machine's.
+    """
+
+    __slots__ = ("_start", "dtype", "name", "nbytes", "source", "swapped")
+
+    def __init__(
+        self,
+        source: ByteSource,
+        name: str,
+        dtype: str,
+        nbytes: int,
+        start: int | Callable[[], int],
+        swapped: bool = False,
+    ) -> None:
+        self.source = source
+        self.name = name
+        self.dtype = dtype
+        self.nbytes = nbytes
+        self._start = start
+        self.swapped = swapped
+
+    @property
+    def start(self) -> int:
+        """The place of its first byte in the source."""
+        if not isinstance(self._start, int):
+            self._start = self._start()
+        return self._start
+
+
+class StoredTensor:
+    """A view of a storage: its shape, and offset and strides in numbers (not bytes)."""
+
+    __slots__ = ("dtype", "offset", "shape", "storage", "strides")
+
+    def __init__(
+        self, storage: Storage, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> None:
+        self.storage = storage
+        self.dtype = dtype
+        self.shape = shape
+        self.strides = strides
+        self.offset = offset
+
+    @property
+    def span(self) -> int:
+        """How many numbers of the storage lie between its first and its last, both included."""
+        if 0 in self.shape:
+            return 0
+        return 1 + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its values, each counted however often it occurs."""
+        return elements(self.shape) * ITEM_BYTES[self.dtype]
+
+
+def elements(shape: tuple[int, ...]) -> int:
+    """The numbers in a tensor of this shape."""
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a tensor whose numbers lie one after the other."""
+    strides = []
+    step = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size or 1
+    return tuple(reversed(strides))
+
+
+def checked_view(storage: Storage, dtype: str, shape: Any, strides: Any, offset: Any) -> StoredTensor:
+    """The view that a file describes.
+
+    Raises:
+        ValueError: it is no view of that storage; the message says why.
+    """
+    if type(shape) is not tuple or type(strides) is not tuple or type(offset) is not int:
+        raise ValueError("its shape, strides and offset are no whole numbers")
+    if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
+        raise ValueError(f"it has {len(shape)} sizes and {len(strides)} strides")
+    count = span = 1
+    for size, stride in zip(shape, strides, strict=True):
+        if type(size) is not int or type(stride) is not int or size < 0 or stride < 0:
+            raise ValueError("its shape and strides are not all whole numbers from 0 on")
+        count *= size
+        span += (size - 1) * stride
+    end = (offset + span if count else offset) * ITEM_BYTES[dtype]
+    if offset < 0 or count > MAX_ELEMENTS or (count and end > storage.nbytes):
+        raise ValueError(f"it has {count:,} numbers, up to byte {end:,} of a storage of {storage.nbytes:,}")
+    return StoredTensor(storage, dtype, shape, strides, offset)

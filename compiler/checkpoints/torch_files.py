@@ -1,0 +1,181 @@
+"""What `torch.save` writes, today's zip files and the older streams of pickles: the objects in it, read as data."""
+
+from __future__ import annotations
+
+import sys
+
+from codecspec.compiler.checkpoints.byte_source import ByteSource
+from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
+from codecspec.compiler.checkpoints.pickle_machine import Name, PickleEndsError, PickleMachine
+from codecspec.compiler.checkpoints.pickle_names import NAMES, StoragePart
+from codecspec.compiler.checkpoints.said import printable
+from codecspec.compiler.checkpoints.stored_tensors import Storage
+from codecspec.compiler.checkpoints.zip_directory import Member, data_start, read_directory
+from codecspec.schema.errors import CheckpointError
+
+MAX_PICKLE_BYTES = 16 << 20
+"""Some 100 bytes describe a tensor; what is larger holds something else."""
+FIRST_BYTES = 1 << 18
+"""What is read first of a stream whose pickles say nowhere how long they are."""
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+PROTOCOL_VERSION = 1001
+
+
+def read_zip(source: ByteSource) -> object:
+    """The object in a zip `.pth`: its directory and its `data.pkl` are read, and no tensor's bytes.
+
+    Raises:
+        CheckpointError: it is damaged or holds something that is refused.
+        ValueError: it is no such file; the message says why.
+    """
+    members = read_directory(source)
+    found = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(found) != 1:
+        raise ValueError(f"a zip file with {len(found)} data.pkl in its folders")
+    folder = found[0].removesuffix("data.pkl")
+    pickle = _member_bytes(source, found[0], members[found[0]], MAX_PICKLE_BYTES)
+    swapped = _byteorder(source, members, f"{folder}byteorder") != sys.byteorder
+    storages = ZipStorages(source, members, f"{folder}data/", swapped)
+    machine = PickleMachine(pickle, f"{source.name} data.pkl", NAMES, storages.part)
+    try:
+        return machine.load()
+    except PickleEndsError as error:
+        where = f"{source.name} data.pkl byte {machine.position}"
+        raise CheckpointError("E-checkpoint", where, "it ends before its pickle does") from error
+
+
+def _member_bytes(source: ByteSource, name: str, member: Member, most: int) -> bytes:
+    if member.nbytes > most:
+        raise ValueError(f"its {printable(name)} is of {member.nbytes:,} bytes, and {most:,} is the most that is read")
+    return source.read(data_start(source, name, member), member.nbytes)
+
+
+def _byteorder(source: ByteSource, members: dict[str, Member], name: str) -> str:
+    """The order of the bytes in its numbers; files without a word on it are little-endian."""
+    if name not in members:
+        return "little"
+    order = _member_bytes(source, name, members[name], 16).decode("latin-1")
+    if order not in ("little", "big"):
+        raise ValueError(f"its bytes are in the order '{printable(order)}'")
+    return order
+
+
+class ZipStorages:
+    """The storages of a zip file, each a member of its own."""
+
+    def __init__(self, source: ByteSource, members: dict[str, Member], folder: str, swapped: bool) -> None:
+        self._source = source
+        self._members = members
+        self._folder = folder
+        self._swapped = swapped
+        self._parts: dict[str, StoragePart] = {}
+
+    def part(self, identity: object) -> StoragePart:
+        """What the persistent id `('storage', type, key, location, numel)` stands for."""
+        dtype, key, numel, _ = storage_identity(identity)
+        part = self._parts.get(key)
+        if part is None:
+            part = self._parts[key] = StoragePart(self._storage(key, dtype, numel))
+        return part if part.storage.dtype == dtype else StoragePart(_as(part.storage, dtype, numel))
+
+    def _storage(self, key: str, dtype: str, numel: int) -> Storage:
+        name = self._folder + key
+        member = self._members.get(name)
+        if member is None:
+            raise ValueError(f"a tensor in it is of the storage {printable(key)}, which the file has not")
+        nbytes = numel * ITEM_BYTES[dtype]
+        if member.nbytes < nbytes:
+            message = f"its storage {printable(key)} should be of {nbytes} bytes, and is of {member.nbytes}"
+            raise ValueError(message)
+        return Storage(self._source, name, dtype, nbytes, lambda: data_start(self._source, name, member), self._swapped)
+
+
+def _as(storage: Storage, dtype: str, numel: int) -> Storage:
+    raise ValueError(f"its storage {printable(storage.name)} is of {storage.dtype}, and of {dtype} elsewhere")
+
+
+def storage_identity(identity: object) -> tuple[str, str, int, object]:
+    """dtype, key, numel and view of a persistent id.
+
+    Raises:
+        ValueError: it names no storage.
+    """
+    if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
+        raise ValueError("it holds a whole module, and not its tensors" if _is_module(identity) else "damaged storage")
+    _, kind, key, _, numel = identity[:5]
+    if type(kind) is not Name or not kind.dtype or type(key) is not str or type(numel) is not int or numel < 0:
+        raise ValueError("a storage in it has no type, key or size")
+    return kind.dtype, key, numel, identity[5] if len(identity) == 6 else None
+
+
+def _is_module(identity: object) -> bool:
+    return type(identity) is tuple and bool(identity) and identity[0] == "module"
+
+
+def read_legacy(source: ByteSource) -> object:
+    """The object in a stream of pickles, as torch wrote before 1.6; its storages are passed over.
+
+    Raises:
+        CheckpointError: it is damaged or holds something that is refused.
+        ValueError: it is no such file; the message says why.
+    """
+    length = FIRST_BYTES
+    while True:
+        length = min(length, source.size, MAX_PICKLE_BYTES)
+        try:
+            return _read_pickles(source, source.read(0, length))
+        except PickleEndsError as error:
+            if length in (source.size, MAX_PICKLE_BYTES):
+                raise ValueError("its pickles have no end") from error
+        length *= 4
+
+
+def _read_pickles(source: ByteSource, data: bytes) -> object:
+    storages = StreamStorages(source)
+    machine = PickleMachine(data, source.name, NAMES, storages.part)
+    if machine.load() != MAGIC_NUMBER:
+        raise ValueError("a pickle, and none that torch.save wrote")
+    if machine.load() != PROTOCOL_VERSION:
+        raise ValueError("of a version of torch.save that is not known")
+    machine.load()  # what machine wrote it; numbers are little-endian in these files wherever they come from
+    content = machine.load()
+    storages.place(machine.load(), machine.position)
+    return content
+
+
+class StreamStorages:
+    """The storages of a stream: one after the other behind the pickles, each after its count of numbers."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._storages: dict[str, Storage] = {}
+        self._starts: dict[str, int] = {}
+
+    def part(self, identity: object) -> StoragePart:
+        """What the persistent id `('storage', type, key, location, numel, view)` stands for."""
+        dtype, key, numel, view = storage_identity(identity)
+        storage = self._storages.get(key)
+        if storage is None:
+            start = lambda: self._starts[key]  # noqa: E731
+            storage = Storage(self._source, key, dtype, numel * ITEM_BYTES[dtype], start, sys.byteorder != "little")
+            self._storages[key] = storage
+        if storage.dtype != dtype or storage.nbytes != numel * ITEM_BYTES[dtype]:
+            raise ValueError(f"its storage {printable(key)} is described in two ways")
+        if view is None:
+            return StoragePart(storage)
+        if type(view) is not tuple or len(view) != 3 or type(view[1]) is not int or view[1] < 0:
+            raise ValueError(f"its storage {printable(key)} has a part that is none")
+        return StoragePart(storage, view[1])
+
+    def place(self, keys: object, position: int) -> None:
+        """Put down where each storage is, from their order behind `position`."""
+        if type(keys) is not list or {*map(str, keys)} != self._storages.keys() or len(keys) != len(self._storages):
+            raise ValueError("the storages that follow its pickles are not those of its tensors")
+        for key in keys:
+            self._starts[key] = position + 8
+            position += 8 + self._storages[key].nbytes
+        if position > self._source.size:
+            missing = position - self._source.size
+            raise CheckpointError(
+                "E-checkpoint", f"{self._source.name} byte {self._source.size}", f"it ends {missing} bytes too early"
+            )

@@ -1,0 +1,140 @@
+"""The directory of a zip file: where each member's bytes are, if the file is as plain as torch writes it.
+
+Python's `zipfile` trusts what a directory says about sizes and places; here members that are compressed, encrypted, in
+each other's bytes, named twice or outside the file are refused before anything of them is read.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from codecspec.compiler.checkpoints.byte_source import ByteSource
+from codecspec.compiler.checkpoints.said import printable
+
+MAX_MEMBERS = 65_536
+MAX_DIRECTORY_BYTES = 16 << 20
+TAIL_BYTES = 4096
+"""What is read first of a file's end: its last record, and all of a small directory."""
+MAX_COMMENT_BYTES = 65_535
+
+_END = struct.Struct("<4s4H2LH")
+_END64_LOCATOR = struct.Struct("<4sLQL")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_MEMBER = struct.Struct("<4s4B4H3L5H2L")
+_LOCAL_BYTES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in a zip file.
+
+    Args:
+        header: the place of its own header; its bytes follow that.
+        nbytes: how many.
+    """
+
+    header: int
+    nbytes: int
+
+
+def read_directory(source: ByteSource) -> dict[str, Member]:
+    """Name -> member, for a zip file whose members are all stored as they are.
+
+    Raises:
+        ValueError: it is none; the message says why.
+        CheckpointError: it cannot be read.
+    """
+    start, length, count = _directory_place(source)
+    if count > MAX_MEMBERS or length > MAX_DIRECTORY_BYTES or start + length > source.size:
+        raise ValueError(f"its zip directory would have {count:,} members and {length:,} bytes")
+    raw = source.read(start, length)
+    members: dict[str, Member] = {}
+    position = 0
+    for _ in range(count):
+        position = _read_member(raw, position, members)
+    _require_apart(members, start)
+    return members
+
+
+def data_start(source: ByteSource, name: str, member: Member) -> int:
+    """The place of a member's first byte.
+
+    Raises:
+        ValueError: its own header is not the one that the directory promises.
+        CheckpointError: it cannot be read.
+    """
+    header = source.read(member.header, _LOCAL_BYTES)
+    name_length, extra_length = struct.unpack_from("<2H", header, 26)
+    start: int = member.header + _LOCAL_BYTES + name_length + extra_length
+    raw_name = name.encode()
+    if header[:4] != b"PK\3\4" or name_length != len(raw_name) or start + member.nbytes > source.size:
+        raise ValueError(f"its member {printable(name)} is not where the zip directory says")
+    return start
+
+
+def _directory_place(source: ByteSource) -> tuple[int, int, int]:
+    """Start, bytes and members of the directory, from the record at the end of the file."""
+    for length in (TAIL_BYTES, MAX_COMMENT_BYTES + TAIL_BYTES):
+        length = min(length, source.size)
+        tail = source.read(source.size - length, length)
+        at = tail.rfind(b"PK\5\6")
+        if at >= 0 and len(tail) - at >= _END.size:
+            break
+    else:
+        raise ValueError("it is a zip file without its end")
+    _, _, _, _, count, nbytes, start, _ = _END.unpack_from(tail, at)
+    locator = at - _END64_LOCATOR.size
+    if locator >= 0 and tail[locator : locator + 4] == b"PK\6\7":
+        _, _, place, _ = _END64_LOCATOR.unpack_from(tail, locator)
+        record = source.read(min(place, source.size), _END64.size)
+        signature, _, _, _, _, _, _, count, nbytes, start = _END64.unpack(record)
+        if signature != b"PK\6\6":
+            raise ValueError("its zip64 record is not where it says")
+    return start, nbytes, count
+
+
+def _read_member(raw: bytes, position: int, members: dict[str, Member]) -> int:
+    """Put down the member whose record starts at `position`; where the next record starts."""
+    if position + _MEMBER.size > len(raw):
+        raise ValueError("its zip directory is shorter than it says")
+    record = _MEMBER.unpack_from(raw, position)
+    signature, flags, method, packed, nbytes = record[0], record[5], record[6], record[10], record[11]
+    name_length, extra_length, comment_length, header = record[12], record[13], record[14], record[18]
+    position += _MEMBER.size
+    after: int = position + name_length + extra_length + comment_length
+    name = raw[position : position + name_length].decode("utf-8", "replace")
+    if signature != b"PK\1\2":
+        raise ValueError("its zip directory is damaged")
+    if 0xFFFFFFFF in (packed, nbytes, header):
+        extra = raw[position + name_length : position + name_length + extra_length]
+        nbytes, packed, header = _large(extra, nbytes, packed, header)
+    if method != 0 or packed != nbytes or flags & 1:
+        raise ValueError(f"its member {printable(name)} is compressed or encrypted, and torch writes none so")
+    if name in members:
+        raise ValueError(f"it has two members {printable(name)}")
+    members[name] = Member(header, nbytes)
+    return after
+
+
+def _large(extra: bytes, *values: int) -> list[int]:
+    """The values of a member, with those that need more than 32 bits from its extra field."""
+    position = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, position)
+        if kind == 1:
+            fields = iter(struct.unpack_from(f"<{length // 8}Q", extra, position + 4))
+            return [next(fields, value) if value == 0xFFFFFFFF else value for value in values]
+        position += 4 + length
+    return list(values)
+
+
+def _require_apart(members: dict[str, Member], end: int) -> None:
+    """Refuse members that share bytes, or reach into the directory, which starts at `end`."""
+    free = 0
+    for member in sorted(members.values(), key=lambda member: member.header):
+        if member.header < free:
+            raise ValueError("members of the zip file lie in each other's bytes")
+        free = member.header + _LOCAL_BYTES + member.nbytes
+    if free > end:
+        raise ValueError("a member of the zip file is larger than the file")
