@@ -8,6 +8,8 @@
 
     spec = cs.load_spec("wacnn", N=128)       # YAML -> spec, checked
     plan = cs.lower(spec)                     # spec -> plan: tensors, parameters, MACs; no torch
+    inf = cs.infer_spec("checkpoint.pth.tar") # spec, family, params, layout, evidence, assumptions; no torch
+    net = cs.load("checkpoint.pth.tar")       # inferred, converted, built, loaded: ready to compress
     net, report = cs.load_weights("wacnn", "checkpoint.pth.tar")
     cs.save(net, "wacnn.safetensors")         # weights, coding tables and spec in one file
     net = cs.load("wacnn.safetensors")
@@ -18,10 +20,11 @@ Importing this imports no torch; building and loading do.
 
 from codecspec import zoo
 from codecspec.compiler.build import build, compile_spec
-from codecspec.compiler.canonical import spec_hash
+from codecspec.compiler.canonical import dump_spec, spec_hash
 from codecspec.compiler.convert import convert
+from codecspec.compiler.inference.infer import Inference, infer_spec
 from codecspec.compiler.lower import lower
-from codecspec.compiler.saved_model import dump_spec, load, load_weights, save
+from codecspec.compiler.saved_model import load, load_weights, save
 from codecspec.schema import (
     BuildError,
     CheckpointError,
@@ -39,6 +42,7 @@ from codecspec.schema import (
 __all__ = [
     "BuildError",
     "CheckpointError",
+    "Inference",
     "LayoutError",
     "ModelSpec",
     "Problem",
@@ -50,6 +54,7 @@ __all__ = [
     "compile_spec",
     "convert",
     "dump_spec",
+    "infer_spec",
     "load",
     "load_spec",
     "load_weights",

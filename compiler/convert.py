@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from codecspec import specs
 from codecspec.compiler.canonical_tensors import CanonicalTensors, in_layouts, with_today_names
-from codecspec.compiler.checkpoints import SPEC_KEY, read_metadata, read_tensors
+from codecspec.compiler.checkpoints import read_manifest
 from codecspec.compiler.derived_tensors import DERIVED
+from codecspec.compiler.inference.infer import infer_spec
 from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import AUX, Plan
 from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import CheckpointError, LayoutError, Problem, listed, nearest
-from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
-from codecspec.schema.model import ModelSpec
+from codecspec.schema.load import SpecLike, load_spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,14 +139,15 @@ def convert(
     Args:
         checkpoint: a file of weights in any known layout, or its tensors.
         to: the layout to convert to: `canonical`, `authors`, `compressai`, `compressai-1.2`.
-        spec: which model it is; not needed for a file that `save` wrote, which says so itself.
+        spec: which model it is; by default what the file says itself, or what `infer_spec` finds.
 
     Raises:
-        CheckpointError: the file cannot be read, says no spec and none is given, or does not fit the spec.
+        CheckpointError: the file cannot be read, does not fit the spec, or none is given and none can be inferred.
         LayoutError: there is no such layout of this model.
     """
-    plan = lower(load_spec(spec) if spec is not None else _embedded(checkpoint))
-    tensors = checkpoint if isinstance(checkpoint, Mapping) else read_tensors(checkpoint)
+    manifest = read_manifest(checkpoint)
+    plan = lower(load_spec(spec)) if spec is not None else infer_spec(manifest).plan
+    tensors = manifest.tensors()
     canonical = to_canonical(tensors, plan)
     start = f"from the layout {canonical.layout}:"
     if to == CANONICAL:
@@ -178,13 +179,3 @@ def layout_of(plan: Plan, name: str) -> Layout:
     known = sorted({CANONICAL, *(layout.name for layout in fitting)})
     message = f"{plan.spec.name} has no layout '{name}'; it has: {listed(known)}"
     raise LayoutError("E-layout", plan.spec.name, message, nearest(name, known))
-
-
-def _embedded(checkpoint: str | os.PathLike[str] | Mapping[str, Tensor]) -> ModelSpec:
-    """The spec inside a file that `save` wrote."""
-    metadata = {} if isinstance(checkpoint, Mapping) else read_metadata(checkpoint)
-    if SPEC_KEY not in metadata:
-        where = "checkpoint" if isinstance(checkpoint, Mapping) else os.fspath(checkpoint)
-        message = "there is no spec in this checkpoint, so which model it is has to be said"
-        raise CheckpointError("E-checkpoint", where, message, "--spec NAME, or spec=... in Python")
-    return parse_whole_spec(metadata[SPEC_KEY], f"{checkpoint}#spec")

@@ -223,7 +223,7 @@ class BlockKind(NodeKind[S]):
             spec = self.spec_type.model_construct(type=self.tag(), **{name: said.value for name, said in told.items()})
             if self.problem(spec, c_in) is None and view.holds(self.tensors(spec, c_in)):  # type: ignore[arg-type]
                 c_out = self.flow(spec, c_in).channels  # type: ignore[arg-type]
-                found.append(Reading(view.path, self.tag(), c_in, c_out, told))
+                found.append(Reading(view.path, self.tag(), c_in, c_out, told, first=view.first))
         return found
 
     def problem(self, spec: S, c_in: int) -> tuple[str, str] | None:

@@ -76,6 +76,7 @@ class Reading:
         told: field -> what is told of it.
         parts: field -> the reading of the node, of the row or of the nodes that stand there, or what is not understood.
         params: of a codec of a latent, the channels of parameters that it takes, where they are told.
+        first: the first of its tensors.
     """
 
     path: str
@@ -85,6 +86,7 @@ class Reading:
     told: Mapping[str, Told] = field(default_factory=dict)
     parts: Mapping[str, Any] = field(default_factory=dict)
     params: int | None = None
+    first: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Unread:
     @classmethod
     def of(cls, view: View) -> Unread:
         """All that is in `view`."""
-        return cls(view.path, next((seen for _, seen in view.walk()), None))
+        return cls(view.path, view.first)
 
 
 Place = tuple[Reading, ...] | Unread
@@ -202,6 +204,11 @@ class View:
     def children(self) -> list[str]:
         """The first segments of the names, in order."""
         return list(self._tree)
+
+    @property
+    def first(self) -> Seen | None:
+        """The first tensor here."""
+        return next((seen for _, seen in self.walk()), None)
 
     def walk(self) -> Iterator[tuple[str, Seen]]:
         """Every tensor, by its name here."""

@@ -38,4 +38,4 @@ def read_spatial_context(view: View, tag: str) -> Reading | None:
         return None
     _, channels, kernel, _ = masked
     told = {"kernel": view.told(kernel, "context_prediction.weight"), "parameters": net.told["widths"]}
-    return Reading(view.path, tag, channels, channels, told, params=net.c_in - 2 * channels)
+    return Reading(view.path, tag, channels, channels, told, params=net.c_in - 2 * channels, first=view.first)

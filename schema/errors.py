@@ -44,6 +44,7 @@ ErrorCode = Literal[
     "E-checkpoint",
     "E-layout",
     "E-tensors",
+    "E-infer",
     # building and running
     "E-contract",
     "E-input",

@@ -76,13 +76,18 @@ def families() -> tuple[Family, ...]:
     return tuple(found)
 
 
-def fit(family: Family, reading: ModelReading, tensors: CanonicalTensors) -> Fit:
-    """The params of a family that make its plan a checkpoint's, and what is left of differences."""
+def fit(family: Family, reading: ModelReading, tensors: CanonicalTensors, *, near: bool = False) -> Fit:
+    """The params of a family that make its plan a checkpoint's, and what is left of differences.
+
+    With `near` a family that cannot be the checkpoint's is lowered and compared all the same.
+    """
     unification = unify(family.written, reading)
     solver = ParamSolver(family.spec.params)
     solved = solver.solve(unification.equations)
     differences = list(unification.differences)
     differences += [f"{each.path}: {each.value} here, {each.written} in the family" for each in solver.failed]
+    if differences and not near:
+        return Fit(family, None, {}, solved, tuple(differences))
     overrides = _overrides(family, solved)
     try:
         plan = _plan(family.name, tuple(overrides.items()))
@@ -90,7 +95,7 @@ def fit(family: Family, reading: ModelReading, tensors: CanonicalTensors) -> Fit
         said = [f"{problem.where}: {problem.message}" for problem in error.problems]
         return Fit(family, None, overrides, solved, (*differences, *said))
     problems = tuple(tensors.differences(plan))
-    return Fit(family, plan, overrides, solved, tuple(differences) if problems else (), problems)
+    return Fit(family, plan, overrides, solved, tuple(differences), problems)
 
 
 def _overrides(family: Family, solved: Mapping[str, Solved]) -> dict[str, Any]:

@@ -35,7 +35,9 @@ class CCA(ConditionalKind[CCABranchSpec]):
         inner = ChannelGroups().read_conditional(view.below("inner_codec"), channels, params)
         if inner is None or not view.below("y_entropy_bottleneck"):
             return None
-        return Reading(view.path, self.tag(), channels, channels, parts={"inner": inner}, params=params)
+        return Reading(
+            view.path, self.tag(), channels, channels, parts={"inner": inner}, params=params, first=view.first
+        )
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.causal_context_adjustment import CCAEntropyModel

@@ -46,7 +46,7 @@ class ChannelConv(ContextKind[ChannelConvContextSpec]):
         if net is None:
             return None
         told = {name: net.told[name] for name in ("widths", "kernel")}
-        return Reading(view.path, self.tag(), net.c_in, net.c_out // 2, told)
+        return Reading(view.path, self.tag(), net.c_in, net.c_out // 2, told, first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         return EntropyTransform().module(_net(node.spec, node.c_out), node.c_in)

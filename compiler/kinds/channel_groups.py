@@ -60,7 +60,7 @@ class ChannelGroups(ConditionalKind[ChannelGroupsSpec]):
         if head is not None or unread is not None:
             parts["context"] = unread or head
         total = sum(widths.value) if widths is not None else channels
-        return Reading(view.path, self.tag(), total, total, told, parts, params=side)
+        return Reading(view.path, self.tag(), total, total, told, parts, params=side, first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.channel_groups import ChannelGroupsLatentCodec

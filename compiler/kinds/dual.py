@@ -48,7 +48,9 @@ class Dual(NodeKind[DualHyperSynthesisSpec]):
             "scale": row_or_unread(view.below("h_scale_s"), c_in, half),
         }
         given = [row.c_out for row in parts.values() if isinstance(row, Row) and row.c_out is not None]
-        return Reading(view.path, self.tag(), c_in, sum(given) if len(given) == len(parts) else None, parts=parts)
+        return Reading(
+            view.path, self.tag(), c_in, sum(given) if len(given) == len(parts) else None, parts=parts, first=view.first
+        )
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.dual_hyper_synthesis import DualHyperSynthesis

@@ -32,7 +32,7 @@ class EntropyBottleneck(LatentKind[EntropyBottleneckSpec]):
         quantiles = view.dims("entropy_bottleneck.quantiles", 3)
         if not quantiles or not view.holds(bottleneck_tensors(quantiles[0], "entropy_bottleneck")):
             return None
-        return Reading(view.path, self.tag(), quantiles[0], quantiles[0])
+        return Reading(view.path, self.tag(), quantiles[0], quantiles[0], first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.entropy_bottleneck import EntropyBottleneckLatentCodec

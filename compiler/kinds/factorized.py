@@ -25,7 +25,7 @@ class Factorized(LatentKind[FactorizedSpec]):
         from codecspec.compiler.kinds.entropy_bottleneck import EntropyBottleneck
 
         y = EntropyBottleneck().read_latent(view.below("y"), channels)
-        return Reading(view.path, self.tag(), y.c_in, y.c_out, parts={"y": y}) if y else None
+        return Reading(view.path, self.tag(), y.c_in, y.c_out, parts={"y": y}, first=view.first) if y else None
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.factorized import FactorizedLatentCodec

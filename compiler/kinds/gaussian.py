@@ -35,7 +35,7 @@ class Gaussian(ConditionalKind[GaussianSpec]):
         if not view.holds(gaussian_tensors()):
             return None
         told = {"chunks": Told(("scales",), derived=True)} if channels is not None and params == channels else {}
-        return Reading(view.path, self.tag(), channels, channels, told, params=params)
+        return Reading(view.path, self.tag(), channels, channels, told, params=params, first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.gaussian import GaussianLatentCodec

@@ -70,7 +70,7 @@ class Hyperprior(LatentKind[HyperpriorSpec]):
             "z": z or Unread.of(view.below("z")),
             "y": _ordered(y, dual) if y else Unread.of(at_y),
         }
-        return Reading(view.path, self.tag(), channels, channels, parts=parts)
+        return Reading(view.path, self.tag(), channels, channels, parts=parts, first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.hyperprior import HyperpriorLatentCodec

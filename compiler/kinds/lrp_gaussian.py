@@ -37,7 +37,9 @@ class LRPGaussian(ConditionalKind[LRPGaussianSpec]):
         lrp = read_transform(view.below("lrp_transform"))
         if lrp is None or not view.below("gaussian_conditional"):
             return None
-        return Reading(view.path, self.tag(), lrp.c_out, lrp.c_out, {"widths": lrp.told["widths"]}, params=params)
+        return Reading(
+            view.path, self.tag(), lrp.c_out, lrp.c_out, {"widths": lrp.told["widths"]}, params=params, first=view.first
+        )
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec

@@ -73,9 +73,11 @@ class MeanScale(ContextKind[MeanScaleContextSpec]):
             return None
         told = {"widths": head.told["widths"]}
         if not transform:
-            return Reading(view.path, self.tag(), head.c_in, head.c_out, {**told, "transform": Told(None)})
+            return Reading(
+                view.path, self.tag(), head.c_in, head.c_out, {**told, "transform": Told(None)}, first=view.first
+            )
         parts = {"transform": read_support_transform(transform) or Unread.of(transform)}
-        return Reading(view.path, self.tag(), head.c_in, head.c_out, told, parts)
+        return Reading(view.path, self.tag(), head.c_in, head.c_out, told, parts, first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead

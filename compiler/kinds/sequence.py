@@ -30,7 +30,7 @@ class Sequence(NodeKind[SequenceSpec]):
     def readings(self, view: View) -> list[Reading]:
         """The rows that the tensors of `view` can be, as blocks."""
         return [
-            Reading(view.path, self.tag(), row.c_in, row.c_out, parts={"blocks": row})
+            Reading(view.path, self.tag(), row.c_in, row.c_out, parts={"blocks": row}, first=view.first)
             for row in read_row(view)
             if row.c_in is not None and row.c_out is not None
         ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codecspec import specs
-from codecspec.compiler.canonical import canonical_dict, spec_hash
+from codecspec.compiler.canonical import canonical_dict, dump_spec, spec_hash
 from codecspec.compiler.lower import lower
-from codecspec.compiler.saved_model import dump_spec
 from codecspec.schema.load import load_spec, parse_spec
 from codecspec.schema.model import ModelSpec
 from tests.schema.bad_spec import GROUPS, TINY, spoilt
