@@ -22,7 +22,7 @@ from codecspec.compiler.convert import Conversion, to_canonical
 from codecspec.compiler.inference.infer import infer_spec
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
-from codecspec.schema.errors import CheckpointError, Problem, SchemaError
+from codecspec.schema.errors import CheckpointError, Problem
 from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
     Raises:
         CheckpointError: the file cannot be read, the spec inside does not fit its tensors, or there is none inside and
             none can be inferred.
+        SchemaError: the spec inside is wrong.
     """
     manifest = read_manifest(path, key=key)
     plan = _plan_inside(manifest) if SPEC_KEY in manifest.metadata else infer_spec(manifest).plan
@@ -64,10 +65,7 @@ def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
 
 def _plan_inside(manifest: Manifest) -> Plan:
     """The plan of the spec that a file says of itself."""
-    try:
-        plan = lower(parse_whole_spec(manifest.metadata[SPEC_KEY], f"{manifest.source}#spec"))
-    except SchemaError as error:
-        raise CheckpointError.collect(error.problems) from error
+    plan = lower(parse_whole_spec(manifest.metadata[SPEC_KEY], f"{manifest.source}#spec"))
     if manifest.metadata.get(HASH_KEY) != spec_hash(plan.spec):
         said = f"{manifest.metadata.get(HASH_KEY)!r:.16}"
         message = f"the spec inside has the hash {spec_hash(plan.spec)[:12]}, and the file says {said}"

@@ -116,17 +116,19 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
     names = with_today_names(manifest)
     infos = {name: manifest[key] for name, key in names.items()}
     candidates = list(_candidates(infos))
-    inside = _inside(manifest)
+    inside, said = _inside(manifest)
     found = [each for candidate in candidates for each in _families(candidate)]
-    said = [each for candidate in candidates for each in _embedded(candidate, inside)] if inside else []
-    lifted = [] if found or said else [each for candidate in candidates for each in _lifted(candidate)]
-    if not (found or said or lifted):
+    if not found and inside is not None:
+        found = [_Found(each, inside) for each in candidates if not each.tensors.differences(inside)]
+    if not found:
+        found = [each for candidate in candidates for each in _lifted(candidate)]
+    if not found:
         raise misfit(infos, manifest.source)
-    best = (found or said or lifted)[0]
-    notes = list(manifest.unwrapped)
+    best = found[0]
     old = sum(name != key for name, key in names.items())
+    notes = [*manifest.unwrapped, *said]
     notes += [f"{old} tensors of a bottleneck under their older names"] if old else []
-    notes += _said_inside(inside, best) if inside else []
+    notes += [_compared(inside, best.plan)] if inside is not None else []
     return Inference(
         spec=best.plan.spec,
         plan=best.plan,
@@ -164,24 +166,21 @@ def _families(candidate: _Candidate) -> Iterator[_Found]:
                 yield _Found(candidate, fitted.plan, family.name, fitted.overrides, fitted.solved)
 
 
-def _inside(manifest: Manifest) -> ModelSpec | None:
-    """The spec that the file says of itself, if it does and it is one."""
+def _inside(manifest: Manifest) -> tuple[Plan | None, list[str]]:
+    """The plan of the spec that the file says of itself, and what there is to say of it."""
     if SPEC_KEY not in manifest.metadata:
-        return None
-    return parse_whole_spec(manifest.metadata[SPEC_KEY], f"{manifest.source}#spec")
+        return None, []
+    try:
+        return lower(parse_whole_spec(manifest.metadata[SPEC_KEY], f"{manifest.source}#spec")), []
+    except SchemaError as error:
+        return None, [f"the spec inside the file is wrong, and was left aside: {error.message}"]
 
 
-def _embedded(candidate: _Candidate, inside: ModelSpec) -> Iterator[_Found]:
-    plan = lower(inside)
-    if not candidate.tensors.differences(plan):
-        yield _Found(candidate, plan)
-
-
-def _said_inside(inside: ModelSpec, found: _Found) -> list[str]:
-    plan = lower(inside)
-    mine, theirs = spec_hash(found.plan.spec)[:12], spec_hash(plan.spec)[:12]
-    same = "the same" if mine == theirs else f"another: hash {theirs}, inferred {mine}"
-    return [f"the spec inside the file ({inside.name}) is {same}"]
+def _compared(inside: Plan, found: Plan) -> str:
+    """What there is to say of the spec inside a file beside the one that its tensors tell."""
+    mine, theirs = spec_hash(found.spec)[:12], spec_hash(inside.spec)[:12]
+    same = "the same" if mine == theirs else f"another: its hash is {theirs}, and this one's {mine}"
+    return f"the spec inside the file ({inside.spec.name}) is {same}"
 
 
 def _lifted(candidate: _Candidate) -> Iterator[_Found]:
