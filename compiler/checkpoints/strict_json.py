@@ -7,8 +7,8 @@ from typing import Any
 
 from codecspec.compiler.checkpoints.damaged import DamagedError, checked_key, printable
 
-MAX_JSON_BYTES = 4 << 20
-"""Enough for 35,000 tensors; parsed, JSON may need 25 times its size."""
+MAX_JSON_BYTES = 2 << 20
+"""Enough for 17,000 tensors. safetensors itself takes 100 MB; parsed, JSON may need 25 times its size."""
 
 
 def read_json_object(raw: bytes) -> dict[str, Any]:

@@ -30,12 +30,14 @@ class Member:
     """One file in a zip file.
 
     Args:
-        header: the place of its own header; its bytes follow that.
+        header: the place of its own header, which its name and its bytes follow.
         nbytes: how many.
+        end: where the next member may start.
     """
 
     header: int
     nbytes: int
+    end: int
 
 
 def read_directory(source: ByteSource) -> dict[str, Member]:
@@ -67,8 +69,7 @@ def data_start(source: ByteSource, name: str, member: Member) -> int:
     header = source.read(member.header, _LOCAL_BYTES)
     name_length, extra_length = struct.unpack_from("<2H", header, 26)
     start: int = member.header + _LOCAL_BYTES + name_length + extra_length
-    raw_name = name.encode()
-    if header[:4] != b"PK\3\4" or name_length != len(raw_name) or start + member.nbytes > source.size:
+    if header[:4] != b"PK\3\4" or name_length != len(name.encode()) or start + member.nbytes > source.size:
         raise DamagedError(f"its member {printable(name)} is not where the zip directory says")
     return start
 
@@ -113,7 +114,7 @@ def _read_member(raw: bytes, position: int, members: dict[str, Member]) -> int:
         raise DamagedError(f"its member {printable(name)} is compressed or encrypted, and torch writes none so")
     if name in members:
         raise DamagedError(f"it has two members {printable(name)}")
-    members[name] = Member(header, nbytes)
+    members[name] = Member(header, nbytes, header + _LOCAL_BYTES + name_length + nbytes)
     return after
 
 
@@ -135,6 +136,6 @@ def _require_apart(members: dict[str, Member], end: int) -> None:
     for member in sorted(members.values(), key=lambda member: member.header):
         if member.header < free:
             raise DamagedError("members of the zip file lie in each other's bytes")
-        free = member.header + _LOCAL_BYTES + member.nbytes
+        free = member.end
     if free > end:
-        raise DamagedError("a member of the zip file is larger than the file")
+        raise DamagedError("a member of the zip file reaches into its directory")
