@@ -27,6 +27,11 @@ class ByteSource(Protocol):
         """Where it can be mapped from; None where it is no local file."""
         ...
 
+    @property
+    def location(self) -> str | None:
+        """Its path or URL; None where it is only an open file object."""
+        ...
+
     def read(self, start: int, length: int) -> bytes:
         """Exactly `length` bytes from `start` on.
 
@@ -44,13 +49,14 @@ class LocalFile:
     """A file on disk, open while it is being read; that it is still the same file is checked whenever it is opened."""
 
     def __init__(self, path: str) -> None:
-        self.name = self.path = path
+        self.name = self.path = self.location = path
         self._file: IO[bytes] | None = None
         self._identity: tuple[int, int, int, int] | None = None
         self._open()
         self.size = self._identity[2] if self._identity else 0
 
     def read(self, start: int, length: int) -> bytes:
+        _require_inside(self, start, length)
         return _read(self._file or self._open(), self.name, start, length)
 
     def close(self) -> None:
@@ -78,8 +84,9 @@ class OpenFile:
 
     path = None
 
-    def __init__(self, file: IO[bytes], name: str) -> None:
+    def __init__(self, file: IO[bytes], name: str, location: str | None = None) -> None:
         self.name = name
+        self.location = location
         self._file = file
         try:
             self.size = file.seek(0, io.SEEK_END)
@@ -89,6 +96,7 @@ class OpenFile:
             ) from error
 
     def read(self, start: int, length: int) -> bytes:
+        _require_inside(self, start, length)
         return _read(self._file, self.name, start, length)
 
     def close(self) -> None:
@@ -113,8 +121,7 @@ def open_source(source: str | os.PathLike[str] | IO[bytes]) -> ByteSource:
 
 def _local(path: str) -> ByteSource:
     if not os.path.isfile(path):  # not `Path.is_file()`, which raises where the name is too long
-        message = "it is a directory" if os.path.isdir(path) else "no such file"
-        raise CheckpointError("E-checkpoint", path, message)
+        raise CheckpointError("E-checkpoint", path, "it is no regular file" if os.path.exists(path) else "no such file")
     return LocalFile(path)
 
 
@@ -129,11 +136,17 @@ def _remote(url: str) -> ByteSource:
         file: Any = system.open(path, "rb", block_size=REMOTE_BLOCK_BYTES)
     except Exception as error:  # whatever the protocol's library raises
         raise CheckpointError("E-checkpoint", url, f"it cannot be opened: {error}") from error
-    return OpenFile(file, url)
+    return OpenFile(file, url, url)
 
 
 REMOTE_BLOCK_BYTES = 1 << 18
 """What one request fetches at least: a header's size, not fsspec's megabytes."""
+
+
+def _require_inside(source: ByteSource, start: int, length: int) -> None:
+    if start + length > source.size:
+        message = f"it is truncated: {length:,} bytes should be here, and the file has {source.size:,} in all"
+        raise CheckpointError("E-checkpoint", f"{source.name} byte {start}", message)
 
 
 def _read(file: IO[bytes], name: str, start: int, length: int) -> bytes:
@@ -152,5 +165,5 @@ def _read(file: IO[bytes], name: str, start: int, length: int) -> bytes:
     except Exception as error:  # a file object may raise anything
         raise CheckpointError("E-checkpoint", f"{name} byte {start}", f"it cannot be read: {error}") from error
     if missing:
-        raise CheckpointError("E-checkpoint", f"{name} byte {start}", f"it ends {missing} bytes too early")
+        raise CheckpointError("E-checkpoint", f"{name} byte {start}", f"it ends {missing:,} bytes too early")
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -64,5 +64,7 @@ OF_SAFETENSORS = {
 }
 """The names in a safetensors header."""
 
+NOT_IN_NUMPY = {"float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "complex32"}
+
 SWAPPED_BYTES = {"complex128": 8, "complex64": 4, "complex32": 2}
 """How many bytes are turned around between byte orders, where it is not the whole number."""

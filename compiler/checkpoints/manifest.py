@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
-from codecspec.compiler.checkpoints.said import printable
 from codecspec.compiler.checkpoints.stored_tensors import elements
 from codecspec.schema.errors import CheckpointError
 
@@ -72,7 +72,6 @@ class Manifest(Mapping[str, TensorInfo]):
         self,
         infos: dict[str, TensorInfo],
         values: Values,
-        *,
         source: str,
         format: Format,
         unwrapped: tuple[str, ...] = (),

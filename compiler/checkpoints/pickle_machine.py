@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
+from operator import length_hint
 from typing import Any
 
-from codecspec.compiler.checkpoints.said import printable
+from codecspec.compiler.checkpoints.damaged import DamagedError, checked_key, printable
 from codecspec.schema.errors import CheckpointError
 
 MAX_OPCODES = 1_000_000
 """A tensor takes some 40: enough for 24,000 of them, and what any pickle of so many can cost is a second."""
 
-ENDED = "it is truncated or damaged"
+LONGEST_ARGUMENT = 8
+"""Bytes of an opcode's argument of fixed length."""
+DAMAGED = "its pickle is damaged"
 
 _u2 = struct.Struct("<H").unpack_from
 _u4 = struct.Struct("<I").unpack_from
@@ -70,7 +73,7 @@ class PickleMachine:
         data: the bytes.
         where: what they are, for messages.
         names: what pickles may name.
-        persistent: what a persistent id stands for; raises ValueError for one that stands for nothing.
+        persistent: what a persistent id stands for; raises DamagedError for one that stands for nothing.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class PickleMachine:
         self.names = names
         self.persistent = persistent
         self.position = 0
+        self.budget = MAX_OPCODES
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -99,66 +103,74 @@ class PickleMachine:
         self.stack, self.marks, self.memo = [], [], {}
         try:
             return self._run()
-        except (struct.error, UnicodeDecodeError, IndexError, KeyError, TypeError, AttributeError) as error:
-            if self.position >= len(self.data):
-                raise PickleEndsError from error
-            raise self._problem(ENDED) from error
-        except ValueError as error:
+        except DamagedError as error:
             raise self._problem(str(error)) from error
+        except (struct.error, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+            if self.position + LONGEST_ARGUMENT > len(self.data):
+                raise PickleEndsError from error
+            raise self._problem(DAMAGED) from error
 
     def _run(self) -> Any:
-        """One loop, with the frequent opcodes first and in line: of a tensor's 40, some 35 are."""
+        """One loop, with the frequent opcodes first and in line: of a tensor's 40, some 38 are."""
         data, stack, marks, memo = self.data, self.stack, self.marks, self.memo
+        push, pop, integer, persistent = stack.append, stack.pop, _u4, self.persistent
         position = self.position
-        for _ in range(MAX_OPCODES):
+        budget = iter(range(self.budget))
+        try:
+            for _ in budget:
+                opcode = data[position]
+                position += 1
+                if opcode == 0x4B:  # BININT1
+                    push(data[position])
+                    position += 1
+                elif opcode == 0x72:  # LONG_BINPUT
+                    memo[integer(data, position)[0]] = stack[-1]
+                    position += 4
+                elif opcode == 0x68:  # BINGET
+                    push(memo[data[position]])
+                    position += 1
+                elif opcode == 0x28:  # MARK
+                    marks.append(len(stack))
+                elif opcode == 0x74:  # TUPLE
+                    at = marks.pop()
+                    stack[at:] = (tuple(stack[at:]),)
+                elif opcode == 0x52:  # REDUCE
+                    arguments = pop()
+                    stack[-1] = stack[-1].make(arguments if type(arguments) is tuple else ())
+                elif opcode == 0x58:  # BINUNICODE
+                    end = position + 4 + integer(data, position)[0]
+                    push(self._text(position + 4, end))
+                    position = end
+                elif opcode == 0x51:  # BINPERSID
+                    stack[-1] = persistent(stack[-1])
+                elif opcode == 0x4D:  # BININT2
+                    push(_u2(data, position)[0])
+                    position += 2
+                elif opcode == 0x29:  # EMPTY_TUPLE
+                    push(())
+                elif opcode == 0x89:  # NEWFALSE
+                    push(False)
+                elif opcode == 0x85:  # TUPLE1
+                    stack[-1] = (stack[-1],)
+                elif opcode == 0x94:  # MEMOIZE
+                    memo[len(memo)] = stack[-1]
+                elif opcode == 0x71:  # BINPUT
+                    memo[data[position]] = stack[-1]
+                    position += 1
+                elif opcode == 0x2E:  # STOP
+                    return pop()
+                else:
+                    position = self._rare(opcode, position)
+        finally:
             self.position = position
-            opcode = data[position]
-            position += 1
-            if opcode == 0x72:  # LONG_BINPUT
-                memo[_u4(data, position)[0]] = stack[-1]
-                position += 4
-            elif opcode == 0x4B:  # BININT1
-                stack.append(data[position])
-                position += 1
-            elif opcode == 0x68:  # BINGET
-                stack.append(memo[data[position]])
-                position += 1
-            elif opcode == 0x28:  # MARK
-                marks.append(len(stack))
-            elif opcode == 0x74:  # TUPLE
-                at = marks.pop()
-                stack[at:] = (tuple(stack[at:]),)
-            elif opcode == 0x52:  # REDUCE
-                arguments = stack.pop()
-                stack[-1] = stack[-1].make(arguments)
-            elif opcode == 0x58:  # BINUNICODE
-                end = position + 4 + _u4(data, position)[0]
-                stack.append(self._text(position + 4, end))
-                position = end
-            elif opcode == 0x85:  # TUPLE1
-                stack[-1] = (stack[-1],)
-            elif opcode == 0x51:  # BINPERSID
-                stack[-1] = self.persistent(stack[-1])
-            elif opcode == 0x4D:  # BININT2
-                stack.append(_u2(data, position)[0])
-                position += 2
-            elif opcode == 0x71:  # BINPUT
-                memo[data[position]] = stack[-1]
-                position += 1
-            elif opcode == 0x94:  # MEMOIZE
-                memo[len(memo)] = stack[-1]
-            elif opcode == 0x2E:  # STOP
-                self.position = position
-                return stack.pop()
-            else:
-                position = self._rare(opcode, position)
-        raise ValueError(f"its pickle has more than {MAX_OPCODES:,} opcodes")
+            self.budget = length_hint(budget)
+        raise DamagedError(f"its pickles have more than {MAX_OPCODES:,} opcodes")
 
     def _rare(self, opcode: int, position: int) -> int:
         operation = _OPERATIONS.get(opcode)
         if operation is None:
             known = REFUSED.get(opcode)
-            raise ValueError(f"it uses the opcode {known}, which no state dict needs" if known else ENDED)
+            raise DamagedError(f"it uses the opcode {known}, which no state dict needs" if known else DAMAGED)
         return operation(self, position)
 
     def _bytes(self, start: int, end: int) -> bytes:
@@ -179,7 +191,7 @@ class PickleMachine:
     def _named(self, name: str) -> None:
         found = self.names.get(name)
         if found is None:
-            raise ValueError(f"it names {printable(name)}, which no state dict needs; nothing in it was run")
+            raise DamagedError(f"it names {printable(name)}, which no state dict needs; nothing in it was run")
         self.stack.append(found)
 
     def _problem(self, message: str) -> CheckpointError:
@@ -189,7 +201,7 @@ class PickleMachine:
 
     def _protocol(self, position: int) -> int:
         if not 2 <= self.data[position] <= 5:
-            raise ValueError(f"its pickle is of protocol {self.data[position]}; 2 to 5 are read")
+            raise DamagedError(f"its pickle is of protocol {self.data[position]}; 2 to 5 are read")
         return position + 1
 
     def _frame(self, position: int) -> int:
@@ -261,7 +273,7 @@ class PickleMachine:
 
     def _extend(self, items: list[Any]) -> None:
         if type(self.stack[-1]) is not list:
-            raise ValueError(ENDED)
+            raise DamagedError(DAMAGED)
         self.stack[-1].extend(items)
 
     def _frozen(self, position: int) -> int:
@@ -280,11 +292,11 @@ class PickleMachine:
     def _update(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if type(target) is not dict or len(items) % 2:
-            raise ValueError(ENDED)
+            raise DamagedError(DAMAGED)
         for key, value in zip(items[::2], items[1::2], strict=True):
-            name = key if type(key) is str else _key(key)
+            name = checked_key(key) if type(key) is str else _key(key)
             if name in target:
-                raise ValueError(f"a mapping in it has the key {printable(name)} twice")
+                raise DamagedError(f"a mapping in it has the key {printable(name)} twice")
             target[name] = value
 
     def _tuple2(self, position: int) -> int:
@@ -315,7 +327,7 @@ class PickleMachine:
         name = self.stack.pop()
         module = self.stack.pop()
         if type(name) is not str or type(module) is not str:
-            raise ValueError(ENDED)
+            raise DamagedError(DAMAGED)
         self._named(f"{module}.{name}")
         return position
 
@@ -328,15 +340,15 @@ class PickleMachine:
         """What an object is to be given beside what it was made of: the metadata of a state dict, say. Left out."""
         self.stack.pop()
         if type(self.stack[-1]) in (Name, list, tuple):
-            raise ValueError(ENDED)
+            raise DamagedError(DAMAGED)
         return position
 
 
 def _key(key: object) -> str:
     """A key as text. Other keys than text are of what lies beside a state dict."""
-    if type(key) in (int, float, bool, type(None)):
+    if key is None or type(key) in (float, bool) or (type(key) is int and key.bit_length() <= 64):
         return str(key)
-    raise ValueError(f"a mapping in it has a {type(key).__name__} as a key")
+    raise DamagedError(f"a mapping in it has a {type(key).__name__} as a key")
 
 
 HINT = "if it is a checkpoint that you trust, save its state dict alone: torch.save(net.state_dict(), ..)"

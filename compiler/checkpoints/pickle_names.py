@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from codecspec.compiler.checkpoints.damaged import DamagedError, checked_key
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, OF_STORAGE
 from codecspec.compiler.checkpoints.pickle_machine import Name, Opaque
 from codecspec.compiler.checkpoints.stored_tensors import Storage, StoredTensor, checked_view
@@ -22,19 +23,26 @@ class StoragePart:
 
 def _rebuild_tensor(arguments: tuple[Any, ...]) -> StoredTensor:
     """`(storage, offset, size, stride, ..)`; the rest says how to train it."""
+    _require(arguments, 4)
     part, offset, shape, strides = arguments[:4]
-    return _view(part, part.storage.dtype, offset, shape, strides)
+    return _view(part, part.storage.dtype if type(part) is StoragePart else "", offset, shape, strides)
 
 
 def _rebuild_tensor_v3(arguments: tuple[Any, ...]) -> StoredTensor:
     """`(storage, offset, size, stride, requires_grad, hooks, dtype, ..)`, of the types that no storage has."""
-    part, offset, shape, strides, _, _, dtype = arguments[:7]
-    return _view(part, dtype.dtype, offset, shape, strides)
+    _require(arguments, 7)
+    part, offset, shape, strides, _, _, kind = arguments[:7]
+    return _view(part, kind.dtype if type(kind) is Name else "", offset, shape, strides)
+
+
+def _require(arguments: tuple[Any, ...], count: int) -> None:
+    if len(arguments) < count:
+        raise DamagedError("a tensor in it is rebuilt from too little")
 
 
 def _view(part: StoragePart, dtype: str, offset: object, shape: object, strides: object) -> StoredTensor:
     if type(part) is not StoragePart or not dtype:
-        raise ValueError("a tensor in it has no storage, or no type")
+        raise DamagedError("a tensor in it has no storage, or no type")
     if part.offset and type(offset) is int:
         offset += part.offset
     return checked_view(part.storage, dtype, shape, strides, offset)
@@ -42,18 +50,21 @@ def _view(part: StoragePart, dtype: str, offset: object, shape: object, strides:
 
 def _rebuild_parameter(arguments: tuple[Any, ...]) -> StoredTensor:
     """`(tensor, requires_grad, hooks, ..)`."""
+    _require(arguments, 1)
     tensor = arguments[0]
     if type(tensor) is not StoredTensor:
-        raise ValueError("a parameter in it is no tensor")
+        raise DamagedError("a parameter in it is no tensor")
     return tensor
 
 
 def _rebuild_from_type(arguments: tuple[Any, ...]) -> object:
     """`(function, type, arguments, state)`, of a tensor that somebody gave attributes."""
+    _require(arguments, 3)
     function, _, inner = arguments[:3]
-    if type(function) is not Name or function.make is None or function.make is _rebuild_from_type:
-        raise ValueError("a tensor in it is rebuilt by nothing that rebuilds tensors")
-    return function.make(inner)
+    make = function.make if type(function) is Name and type(inner) is tuple else None
+    if make is None or make is _rebuild_from_type:
+        raise DamagedError("a tensor in it is rebuilt by nothing that rebuilds tensors")
+    return make(inner)
 
 
 def _mapping(arguments: tuple[Any, ...]) -> dict[str, Any]:
@@ -62,8 +73,8 @@ def _mapping(arguments: tuple[Any, ...]) -> dict[str, Any]:
     for pair in arguments[0] if arguments else ():
         key, value = pair
         if type(key) is not str or key in result:
-            raise ValueError("a mapping in it has keys that are no text, or one twice")
-        result[key] = value
+            raise DamagedError("a mapping in it has keys that are no text, or one twice")
+        result[checked_key(key)] = value
     return result
 
 

@@ -7,33 +7,37 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from codecspec.compiler.checkpoints.byte_source import ByteSource, open_source
+from codecspec.compiler.checkpoints.file_content import read_content, state_dict_in
 from codecspec.compiler.checkpoints.manifest import Format, Manifest, TensorInfo
-from codecspec.compiler.checkpoints.safetensors_header import read_header
+from codecspec.compiler.checkpoints.shards import INDEX_ENDING, files_of_folder, read_index, read_pieces
 from codecspec.compiler.checkpoints.state_dicts import StateDict, find_state_dict, without_prefixes
-from codecspec.compiler.checkpoints.stored_tensors import StoredTensor
-from codecspec.compiler.checkpoints.torch_files import read_legacy, read_zip
 from codecspec.compiler.checkpoints.values import GivenValues, StoredValues
-from codecspec.schema.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CheckpointLike = str | os.PathLike[str] | IO[bytes] | Mapping[str, Any]
+GIVEN = "the mapping given"
+"""What messages call a checkpoint that is in no file."""
 
 
 def read_manifest(source: CheckpointLike, *, key: str | None = None) -> Manifest:
     """What tensors a checkpoint has, without torch and without reading any tensor's bytes.
 
     Args:
-        source: a .safetensors, .pth or .pth.tar file, as a path, an fsspec URL or a binary file object; or a mapping of
-            tensors, or of anything else that has a shape and a dtype.
-        key: which of its state dicts; by default the first of `state_dict`, `model_state_dict`, `model`, `net`, `ema`.
+        source: a .safetensors, .pth or .pth.tar file, or the index of one in several files, as a path, an fsspec URL or
+            a binary file object; a folder with one checkpoint in it; or a mapping of tensors, or of anything else that
+            has a shape and a dtype.
+        key: which of its state dicts; by default the first of `state_dict`, `model_state_dict`, `model`, `net`, `ema`,
+            or the only one.
 
     Raises:
         CheckpointError: it cannot be read, holds something that is refused, or no state dict.
     """
     if isinstance(source, Mapping):
         return _given(source, key)
+    if isinstance(source, (str, os.PathLike)) and os.path.isdir(source):
+        return _from_folder(os.fspath(source), key)
     opened = open_source(source)
     try:
         return _from_file(opened, key)
@@ -50,88 +54,45 @@ def read_tensors(source: CheckpointLike, key: str | None = None) -> dict[str, Te
     return read_manifest(source, key=key).tensors()
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The metadata of a safetensors file; empty for any other file."""
-    if not os.path.isfile(path):
-        return {}
+def read_metadata(path: str | os.PathLike[str]) -> Mapping[str, str]:
+    """What a safetensors file says beside its tensors; empty for any other file."""
     source = open_source(path)
     try:
-        return read_header(source)[1] if _is_safetensors(source) else {}
-    except ValueError as error:
-        raise _unreadable(source, error) from error
+        return read_content(source).metadata
     finally:
         source.close()
 
 
 def _from_file(source: ByteSource, key: str | None) -> Manifest:
-    try:
-        content, format, metadata = _content(source)
-    except ValueError as error:
-        raise _unreadable(source, error) from error
-    found = find_state_dict(content, _is_stored, source.name, key)
-    return manifest_of(found, source.name, format, metadata)
+    if source.name.endswith(INDEX_ENDING):
+        return _stored(read_index(source, key), source.name, "sharded")
+    content = read_content(source)
+    return _stored(state_dict_in(content, source.name, key), source.name, content.format, content.metadata)
 
 
-def manifest_of(found: StateDict, name: str, format: Format, metadata: Mapping[str, str]) -> Manifest:
-    """The manifest of a state dict out of a file."""
+def _from_folder(folder: str, key: str | None) -> Manifest:
+    paths = files_of_folder(folder)
+    if len(paths) == 1:
+        return read_manifest(paths[0], key=key)
+    return _stored(read_pieces(paths, key), folder, "directory")
+
+
+def _stored(found: StateDict, name: str, format: Format, metadata: Mapping[str, str] | None = None) -> Manifest:
+    """The manifest of a state dict out of files."""
     entries, prefixes = without_prefixes(found.entries)
     infos = {key: TensorInfo(tensor.dtype, tensor.shape) for key, tensor in entries.items()}
-    return Manifest(
-        infos,
-        StoredValues(entries),
-        source=name,
-        format=format,
-        unwrapped=(*found.unwrapped, *prefixes),
-        state_dicts=found.names,
-        metadata=metadata,
-    )
-
-
-def _content(source: ByteSource) -> tuple[object, Format, dict[str, str]]:
-    """What is in a file of any format."""
-    start = source.read(0, min(9, source.size))
-    if start[:4] == b"PK\3\4":
-        return read_zip(source), "zip", {}
-    if start[:1] == b"\x80":
-        return read_legacy(source), "legacy", {}
-    if start[8:] == b"{":
-        tensors, metadata = read_header(source)
-        return tensors, "safetensors", metadata
-    raise ValueError("it starts like no format that is known")
-
-
-def _is_safetensors(source: ByteSource) -> bool:
-    return source.size > 8 and source.read(8, 1) == b"{"
-
-
-def _is_stored(value: object) -> bool:
-    return type(value) is StoredTensor
-
-
-def _unreadable(source: ByteSource, error: ValueError) -> CheckpointError:
-    message = f"it cannot be read as a checkpoint: truncated, damaged or of another format ({error})"
-    return CheckpointError("E-checkpoint", source.name, message)
+    values = StoredValues(entries)
+    return Manifest(infos, values, name, format, (*found.unwrapped, *prefixes), found.names, metadata)
 
 
 def _given(tensors: Mapping[str, Any], key: str | None) -> Manifest:
     """The manifest of a mapping in memory."""
-    found = find_state_dict(tensors, _has_shape, GIVEN, key)
+    found = find_state_dict(tensors, lambda value: hasattr(value, "shape") and hasattr(value, "dtype"), GIVEN, key)
     entries, prefixes = without_prefixes(found.entries)
-    infos = {
-        name: TensorInfo(str(t.dtype).removeprefix("torch."), tuple(map(int, t.shape))) for name, t in entries.items()
-    }
-    return Manifest(
-        infos,
-        GivenValues(entries, GIVEN),
-        source=GIVEN,
-        format="mapping",
-        unwrapped=(*found.unwrapped, *prefixes),
-        state_dicts=found.names,
-    )
+    infos = {name: _info(tensor) for name, tensor in entries.items()}
+    values = GivenValues(entries, GIVEN)
+    return Manifest(infos, values, GIVEN, "mapping", (*found.unwrapped, *prefixes), found.names)
 
 
-GIVEN = "the mapping given"
-
-
-def _has_shape(value: object) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+def _info(tensor: Any) -> TensorInfo:
+    return TensorInfo(str(tensor.dtype).removeprefix("torch."), tuple(map(int, tensor.shape)))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 from codecspec.compiler.checkpoints.byte_source import ByteSource
+from codecspec.compiler.checkpoints.damaged import DamagedError, printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, OF_SAFETENSORS
-from codecspec.compiler.checkpoints.said import printable
 from codecspec.compiler.checkpoints.stored_tensors import (
     MAX_DIMENSIONS,
     Storage,
@@ -16,10 +15,9 @@ from codecspec.compiler.checkpoints.stored_tensors import (
     checked_view,
     contiguous,
 )
-from codecspec.schema.errors import CheckpointError
+from codecspec.compiler.checkpoints.strict_json import MAX_JSON_BYTES, read_json_object
+from codecspec.schema.errors import CheckpointError, listed
 
-MAX_HEADER_BYTES = 16 << 20
-"""Some 100 bytes describe a tensor; safetensors itself would take 100 MB, more than a list of tensors needs."""
 METADATA = "__metadata__"
 
 
@@ -28,20 +26,18 @@ def read_header(source: ByteSource) -> tuple[dict[str, StoredTensor], dict[str, 
 
     Raises:
         CheckpointError: the header is damaged, or its tensors are not what the file holds.
-        ValueError: it is no such file; the message says why.
+        DamagedError: it is no such file; the message says why.
     """
     if source.size < 8:
-        raise ValueError("a file of fewer than 8 bytes")
+        raise DamagedError("a file of fewer than 8 bytes")
     length = int.from_bytes(source.read(0, 8), "little")
-    if length > min(source.size - 8, MAX_HEADER_BYTES):
-        raise ValueError(f"a safetensors header of {length} bytes in a file of {source.size}")
-    header = _json(source.read(8, length), source.name)
+    if length > min(source.size - 8, MAX_JSON_BYTES):
+        raise DamagedError(f"a safetensors header of {length} bytes in a file of {source.size}")
+    header = _header(source.read(8, length), source.name)
     metadata = header.pop(METADATA, None) or {}
     if type(metadata) is not dict or not all(type(value) is str for value in metadata.values()):
         raise CheckpointError("E-checkpoint", f"{source.name}#{METADATA}", "it is no mapping of text to text")
-    placed = sorted(
-        ((_place(source.name, key, entry), key, entry) for key, entry in header.items()), key=lambda e: e[0]
-    )
+    placed = sorted(((_place(source, key, entry), key, entry) for key, entry in header.items()), key=lambda e: e[0])
     end = 0
     found: dict[str, StoredTensor] = {}
     for (begin, until), key, entry in placed:
@@ -56,48 +52,38 @@ def read_header(source: ByteSource) -> tuple[dict[str, StoredTensor], dict[str, 
     return {key: found[key] for key in header}, metadata
 
 
-def _json(raw: bytes, name: str) -> dict[str, Any]:
+def _header(raw: bytes, name: str) -> dict[str, Any]:
     try:
-        header = json.loads(raw.decode(), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+        return read_json_object(raw)
+    except DamagedError as error:
         raise CheckpointError("E-checkpoint", f"{name} byte 8", f"not a safetensors file: {error}") from error
-    if type(header) is not dict:
-        raise CheckpointError("E-checkpoint", f"{name} byte 8", "not a safetensors file: its header is no JSON object")
-    return header
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, if it says each thing once."""
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"it says {printable(key)} twice")
-        result[key] = value
-    return result
-
-
-def _place(name: str, key: str, entry: Any) -> tuple[int, int]:
+def _place(source: ByteSource, key: str, entry: Any) -> tuple[int, int]:
     """Where a tensor's bytes are, counted from the end of the header."""
     place = entry.get("data_offsets") if type(entry) is dict else None
-    if type(place) is list and len(place) == 2 and all(type(offset) is int and offset >= 0 for offset in place):
-        return place[0], place[1]
-    raise CheckpointError("E-checkpoint", f"{name}#{printable(key)}", "it has no data_offsets that are a place")
+    if type(place) is list and len(place) == 2 and all(type(offset) is int for offset in place):
+        begin, end = place
+        if 0 <= begin <= end <= source.size:
+            return begin, end
+    message = "it has no data_offsets that are a place in the file"
+    raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", message)
 
 
 def _tensor(source: ByteSource, key: str, entry: dict[str, Any], start: int, nbytes: int) -> StoredTensor:
     where = f"{source.name}#{printable(key)}"
-    dtype = OF_SAFETENSORS.get(str(entry.get("dtype")))
+    said = entry.get("dtype")
+    dtype = OF_SAFETENSORS.get(said) if type(said) is str else None
     if dtype is None:
-        raise CheckpointError(
-            "E-checkpoint", where, f"of the type {printable(str(entry.get('dtype')))}, which is not known"
-        )
+        what = printable(said) if type(said) is str else "none"
+        raise CheckpointError("E-checkpoint", where, f"of the type {what}; known are: {listed(OF_SAFETENSORS)}")
     shape = entry.get("shape")
     storage = Storage(source, key, dtype, nbytes, start, sys.byteorder != "little")
     try:
         if type(shape) is not list or len(shape) > MAX_DIMENSIONS or not all(type(size) is int for size in shape):
-            raise ValueError(f"its shape is no list of at most {MAX_DIMENSIONS} whole numbers")
+            raise DamagedError(f"its shape is no list of at most {MAX_DIMENSIONS} whole numbers")
         tensor = checked_view(storage, dtype, tuple(shape), contiguous(tuple(shape)), 0)
-    except ValueError as error:
+    except DamagedError as error:
         raise CheckpointError("E-checkpoint", where, str(error)) from error
     if tensor.nbytes != nbytes:
         message = f"it needs {tensor.nbytes} bytes ({ITEM_BYTES[dtype]} a number), and has {nbytes}"

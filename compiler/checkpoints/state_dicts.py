@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from codecspec.compiler.checkpoints.said import printable
+from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.schema.errors import CheckpointError, listed, nearest
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema")
@@ -19,7 +20,11 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 OPTIMIZER = "param_groups"
 """What every optimizer's state has, and no state dict: its tensors are none of the model's."""
 MAX_DEPTH = 8
+MAX_STATE_DICTS = 1000
 MAX_LISTED = 32
+MAX_PREFIXES = 8
+
+IsTensor = Callable[[object], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,16 @@ class StateDict:
     names: tuple[str, ...]
 
 
-def find_state_dict(content: object, is_tensor: Callable[[object], bool], name: str, key: str | None) -> StateDict:
+def find_state_dict(content: object, is_tensor: IsTensor, name: str, key: str | None) -> StateDict:
     """The state dict in `content`, or the one that `key` names, with its keys as they are.
 
     Raises:
         CheckpointError: there is none, it has entries that are no tensors, or which is meant is not clear.
     """
     if not isinstance(content, Mapping) or not content:
-        what = "nothing" if content is None else f"a {type(content).__name__}"
+        what = "one tensor" if is_tensor(content) else f"a {type(content).__name__}"
         raise CheckpointError("E-checkpoint", name, f"it holds {what}, not a state dict")
-    paths = list(_paths(content, is_tensor, (), set()))
+    paths = list(islice(_paths(content, is_tensor, (), {}), MAX_STATE_DICTS))
     names = tuple(".".join(path) for path in paths if path)
     path = _named(key, paths, name) if key is not None else _meant(paths, content, name)
     entries: Any = content
@@ -58,8 +63,11 @@ def find_state_dict(content: object, is_tensor: Callable[[object], bool], name: 
 
 def without_prefixes(entries: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The entries without the prefixes that all their keys start with, and words for each."""
-    words = []
-    while (prefix := next((p for p in PREFIXES if all(_starts(key, p) for key in entries)), None)) and entries:
+    words: list[str] = []
+    while len(words) < MAX_PREFIXES:
+        prefix = next((each for each in PREFIXES if all(_starts(key, each) for key in entries)), None)
+        if prefix is None:
+            break
         words.append(f"the prefix '{prefix}' of all keys")
         entries = {key.removeprefix(prefix): value for key, value in entries.items()}
     return entries, tuple(words)
@@ -70,18 +78,27 @@ def _starts(key: str, prefix: str) -> bool:
 
 
 def _paths(
-    content: Mapping[str, Any], is_tensor: Callable[[object], bool], path: tuple[str, ...], seen: set[int]
+    content: Mapping[str, Any], is_tensor: IsTensor, path: tuple[str, ...], seen: dict[int, bool]
 ) -> Iterator[tuple[str, ...]]:
-    """The paths of all mappings that hold tensors and nothing else."""
-    if id(content) in seen or len(path) > MAX_DEPTH or OPTIMIZER in content:
+    """The paths of all mappings that hold tensors and nothing else.
+
+    Args:
+        content: where to look.
+        is_tensor: what counts as one.
+        path: that of `content`.
+        seen: id -> whether it is a state dict; a file may hold one under several names, and wrappers in each other.
+    """
+    known = seen.get(id(content))
+    if known is None:
+        known = seen[id(content)] = bool(content) and all(map(is_tensor, content.values()))
+    elif not known:
         return
-    seen.add(id(content))
-    if content and all(map(is_tensor, content.values())):
+    if known:
         yield path
-        return
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _paths(value, is_tensor, (*path, str(name)), seen)
+    elif len(path) < MAX_DEPTH and OPTIMIZER not in content:
+        for name, value in content.items():
+            if isinstance(value, Mapping):
+                yield from _paths(value, is_tensor, (*path, str(name)), seen)
 
 
 def _first(paths: list[tuple[str, ...]], above: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -129,7 +146,7 @@ def _path_by_name(content: Mapping[str, Any]) -> tuple[str, ...]:
     return path
 
 
-def _require_tensors(entries: Mapping[str, Any], is_tensor: Callable[[object], bool], name: str) -> None:
+def _require_tensors(entries: Mapping[str, Any], is_tensor: IsTensor, name: str) -> None:
     strange = [printable(str(key)) for key, value in entries.items() if not is_tensor(value)]
     if not entries or strange:
         message = f"these entries are no tensors: {listed(strange[:8])}{', ..' if len(strange) > 8 else ''}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from codecspec.compiler.checkpoints.damaged import DamagedError
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
 
 if TYPE_CHECKING:
     from codecspec.compiler.checkpoints.byte_source import ByteSource
 
-MAX_DIMENSIONS = 64
-"""torch's own bound."""
+MAX_DIMENSIONS = 32
 MAX_ELEMENTS = 1 << 48
-"""More than any memory holds; the strides of a tensor of so many still fit torch's integers."""
+"""Of a tensor, and of what lies between its first number and its last: more than any memory holds."""
 
 
 class Storage:
@@ -103,19 +103,21 @@ def checked_view(storage: Storage, dtype: str, shape: Any, strides: Any, offset:
     """The view that a file describes.
 
     Raises:
-        ValueError: it is no view of that storage; the message says why.
+        DamagedError: it is no view of that storage; the message says why.
     """
     if type(shape) is not tuple or type(strides) is not tuple or type(offset) is not int:
-        raise ValueError("its shape, strides and offset are no whole numbers")
+        raise DamagedError("a tensor in it has a shape, strides or an offset that are no whole numbers")
     if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
-        raise ValueError(f"it has {len(shape)} sizes and {len(strides)} strides")
+        raise DamagedError(f"a tensor in it has {len(shape)} sizes and {len(strides)} strides")
     count = span = 1
     for size, stride in zip(shape, strides, strict=True):
         if type(size) is not int or type(stride) is not int or size < 0 or stride < 0:
-            raise ValueError("its shape and strides are not all whole numbers from 0 on")
+            raise DamagedError("a tensor in it has sizes or strides that are not whole numbers from 0 on")
         count *= size
         span += (size - 1) * stride
-    end = (offset + span if count else offset) * ITEM_BYTES[dtype]
-    if offset < 0 or count > MAX_ELEMENTS or (count and end > storage.nbytes):
-        raise ValueError(f"it has {count:,} numbers, up to byte {end:,} of a storage of {storage.nbytes:,}")
+        if count > MAX_ELEMENTS or span > MAX_ELEMENTS:  # now, not after the product of numbers of any size
+            raise DamagedError(f"a tensor in it would have more than {MAX_ELEMENTS:,} numbers")
+    end = (offset + span) * ITEM_BYTES[dtype]
+    if not 0 <= offset <= MAX_ELEMENTS or (count and end > storage.nbytes):
+        raise DamagedError(f"a tensor in it reaches to byte {end:,} of a storage of {storage.nbytes:,}")
     return StoredTensor(storage, dtype, shape, strides, offset)

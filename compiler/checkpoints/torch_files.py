@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from codecspec.compiler.checkpoints.byte_source import ByteSource
+from codecspec.compiler.checkpoints.damaged import DamagedError, printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
 from codecspec.compiler.checkpoints.pickle_machine import Name, PickleEndsError, PickleMachine
 from codecspec.compiler.checkpoints.pickle_names import NAMES, StoragePart
-from codecspec.compiler.checkpoints.said import printable
-from codecspec.compiler.checkpoints.stored_tensors import Storage
+from codecspec.compiler.checkpoints.stored_tensors import MAX_ELEMENTS, Storage
 from codecspec.compiler.checkpoints.zip_directory import Member, data_start, read_directory
 from codecspec.schema.errors import CheckpointError
 
@@ -26,12 +27,12 @@ def read_zip(source: ByteSource) -> object:
 
     Raises:
         CheckpointError: it is damaged or holds something that is refused.
-        ValueError: it is no such file; the message says why.
+        DamagedError: it is no such file; the message says why.
     """
     members = read_directory(source)
     found = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(found) != 1:
-        raise ValueError(f"a zip file with {len(found)} data.pkl in its folders")
+        raise DamagedError(f"a zip file with {len(found)} data.pkl in its folders")
     folder = found[0].removesuffix("data.pkl")
     pickle = _member_bytes(source, found[0], members[found[0]], MAX_PICKLE_BYTES)
     swapped = _byteorder(source, members, f"{folder}byteorder") != sys.byteorder
@@ -46,7 +47,7 @@ def read_zip(source: ByteSource) -> object:
 
 def _member_bytes(source: ByteSource, name: str, member: Member, most: int) -> bytes:
     if member.nbytes > most:
-        raise ValueError(f"its {printable(name)} is of {member.nbytes:,} bytes, and {most:,} is the most that is read")
+        raise DamagedError(f"its {printable(name)} has {member.nbytes:,} bytes, and no more than {most:,} are read")
     return source.read(data_start(source, name, member), member.nbytes)
 
 
@@ -56,7 +57,7 @@ def _byteorder(source: ByteSource, members: dict[str, Member], name: str) -> str
         return "little"
     order = _member_bytes(source, name, members[name], 16).decode("latin-1")
     if order not in ("little", "big"):
-        raise ValueError(f"its bytes are in the order '{printable(order)}'")
+        raise DamagedError(f"its bytes are in the order '{printable(order)}'")
     return order
 
 
@@ -76,40 +77,38 @@ class ZipStorages:
         part = self._parts.get(key)
         if part is None:
             part = self._parts[key] = StoragePart(self._storage(key, dtype, numel))
-        return part if part.storage.dtype == dtype else StoragePart(_as(part.storage, dtype, numel))
+        storage = part.storage
+        if storage.dtype != dtype or storage.nbytes != numel * ITEM_BYTES[dtype]:
+            raise DamagedError(f"its storage {printable(key)} is described in two ways")
+        return part
 
     def _storage(self, key: str, dtype: str, numel: int) -> Storage:
         name = self._folder + key
         member = self._members.get(name)
         if member is None:
-            raise ValueError(f"a tensor in it is of the storage {printable(key)}, which the file has not")
+            raise DamagedError(f"a tensor in it is of the storage {printable(key)}, which the file has not")
         nbytes = numel * ITEM_BYTES[dtype]
         if member.nbytes < nbytes:
             message = f"its storage {printable(key)} should be of {nbytes} bytes, and is of {member.nbytes}"
-            raise ValueError(message)
+            raise DamagedError(message)
         return Storage(self._source, name, dtype, nbytes, lambda: data_start(self._source, name, member), self._swapped)
-
-
-def _as(storage: Storage, dtype: str, numel: int) -> Storage:
-    raise ValueError(f"its storage {printable(storage.name)} is of {storage.dtype}, and of {dtype} elsewhere")
 
 
 def storage_identity(identity: object) -> tuple[str, str, int, object]:
     """dtype, key, numel and view of a persistent id.
 
     Raises:
-        ValueError: it names no storage.
+        DamagedError: it names no storage.
     """
     if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise ValueError("it holds a whole module, and not its tensors" if _is_module(identity) else "damaged storage")
+        whole = type(identity) is tuple and identity[:1] == ("module",)
+        raise DamagedError("it holds a whole module, and not its tensors" if whole else "a storage in it is none")
     _, kind, key, _, numel = identity[:5]
-    if type(kind) is not Name or not kind.dtype or type(key) is not str or type(numel) is not int or numel < 0:
-        raise ValueError("a storage in it has no type, key or size")
+    if type(kind) is not Name or not kind.dtype or type(key) is not str or type(numel) is not int:
+        raise DamagedError("a storage in it has no type, key or size")
+    if not 0 <= numel <= MAX_ELEMENTS:
+        raise DamagedError(f"its storage {printable(key)} would be of {numel} numbers")
     return kind.dtype, key, numel, identity[5] if len(identity) == 6 else None
-
-
-def _is_module(identity: object) -> bool:
-    return type(identity) is tuple and bool(identity) and identity[0] == "module"
 
 
 def read_legacy(source: ByteSource) -> object:
@@ -117,7 +116,7 @@ def read_legacy(source: ByteSource) -> object:
 
     Raises:
         CheckpointError: it is damaged or holds something that is refused.
-        ValueError: it is no such file; the message says why.
+        DamagedError: it is no such file; the message says why.
     """
     length = FIRST_BYTES
     while True:
@@ -126,7 +125,7 @@ def read_legacy(source: ByteSource) -> object:
             return _read_pickles(source, source.read(0, length))
         except PickleEndsError as error:
             if length in (source.size, MAX_PICKLE_BYTES):
-                raise ValueError("its pickles have no end") from error
+                raise DamagedError("its pickles have no end") from error
         length *= 4
 
 
@@ -134,9 +133,9 @@ def _read_pickles(source: ByteSource, data: bytes) -> object:
     storages = StreamStorages(source)
     machine = PickleMachine(data, source.name, NAMES, storages.part)
     if machine.load() != MAGIC_NUMBER:
-        raise ValueError("a pickle, and none that torch.save wrote")
+        raise DamagedError("a pickle, and none that torch.save wrote")
     if machine.load() != PROTOCOL_VERSION:
-        raise ValueError("of a version of torch.save that is not known")
+        raise DamagedError("of a version of torch.save that is not known")
     machine.load()  # what machine wrote it; numbers are little-endian in these files wherever they come from
     content = machine.load()
     storages.place(machine.load(), machine.position)
@@ -156,26 +155,35 @@ class StreamStorages:
         dtype, key, numel, view = storage_identity(identity)
         storage = self._storages.get(key)
         if storage is None:
-            start = lambda: self._starts[key]  # noqa: E731
-            storage = Storage(self._source, key, dtype, numel * ITEM_BYTES[dtype], start, sys.byteorder != "little")
+            swapped = sys.byteorder != "little"
+            storage = Storage(
+                self._source, key, dtype, numel * ITEM_BYTES[dtype], lambda: self._start(key, numel), swapped
+            )
             self._storages[key] = storage
         if storage.dtype != dtype or storage.nbytes != numel * ITEM_BYTES[dtype]:
-            raise ValueError(f"its storage {printable(key)} is described in two ways")
+            raise DamagedError(f"its storage {printable(key)} is described in two ways")
         if view is None:
             return StoragePart(storage)
         if type(view) is not tuple or len(view) != 3 or type(view[1]) is not int or view[1] < 0:
-            raise ValueError(f"its storage {printable(key)} has a part that is none")
+            raise DamagedError(f"its storage {printable(key)} has a part that is none")
         return StoragePart(storage, view[1])
 
-    def place(self, keys: object, position: int) -> None:
+    def place(self, keys: Any, position: int) -> None:
         """Put down where each storage is, from their order behind `position`."""
-        if type(keys) is not list or {*map(str, keys)} != self._storages.keys() or len(keys) != len(self._storages):
-            raise ValueError("the storages that follow its pickles are not those of its tensors")
+        named = type(keys) is list and all(type(key) is str for key in keys)
+        if not named or {*keys} != self._storages.keys() or len(keys) != len(self._storages):
+            raise DamagedError("the storages that follow its pickles are not those of its tensors")
         for key in keys:
-            self._starts[key] = position + 8
+            self._starts[key] = position
             position += 8 + self._storages[key].nbytes
         if position > self._source.size:
-            missing = position - self._source.size
-            raise CheckpointError(
-                "E-checkpoint", f"{self._source.name} byte {self._source.size}", f"it ends {missing} bytes too early"
-            )
+            where = f"{self._source.name} byte {self._source.size}"
+            message = f"it is truncated: its tensors need {position - self._source.size:,} more bytes"
+            raise CheckpointError("E-checkpoint", where, message)
+
+    def _start(self, key: str, numel: int) -> int:
+        """The place of a storage's first number, behind the count of them that the file repeats there."""
+        count = int.from_bytes(self._source.read(self._starts[key], 8), "little")
+        if count != numel:
+            raise DamagedError(f"its storage {printable(key)} should have {numel:,} numbers, and has {count:,}")
+        return self._starts[key] + 8

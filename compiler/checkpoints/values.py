@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codecspec.compiler.checkpoints.byte_source import ByteSource
-from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, SWAPPED_BYTES
+from codecspec.compiler.checkpoints.damaged import DamagedError, printable
+from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, NOT_IN_NUMPY, SWAPPED_BYTES
 from codecspec.compiler.checkpoints.manifest import MAX_VALUE_BYTES
-from codecspec.compiler.checkpoints.said import printable
 from codecspec.compiler.checkpoints.stored_tensors import Storage, StoredTensor
 from codecspec.schema.errors import CheckpointError
 
@@ -34,17 +34,16 @@ class StoredValues:
         if tensor.span * size > MAX_VALUE_BYTES:
             message = f"its values are spread over {tensor.span * size:,} bytes, more than are read one by one"
             raise CheckpointError("E-checkpoint", where, message)
-        kind = "uint16" if tensor.dtype == "bfloat16" else tensor.dtype
-        if not hasattr(np, kind) and kind != "bool":
+        if tensor.dtype in NOT_IN_NUMPY:
             raise CheckpointError("E-checkpoint", where, f"numpy has no {tensor.dtype}")
         try:
             start = tensor.storage.start + tensor.offset * size
             raw = tensor.storage.source.read(start, tensor.span * size)
-        except ValueError as error:
+        except DamagedError as error:
             raise CheckpointError("E-checkpoint", where, str(error)) from error
         finally:
             tensor.storage.source.close()
-        flat = np.frombuffer(raw, np.dtype(kind))
+        flat = np.frombuffer(raw, np.dtype("uint16" if tensor.dtype == "bfloat16" else tensor.dtype))
         flat = flat.byteswap() if tensor.storage.swapped else flat
         strides = [stride * size for stride in tensor.strides]
         found = np.lib.stride_tricks.as_strided(flat, tensor.shape, strides).copy()
@@ -67,7 +66,7 @@ class StoredValues:
                 dtype = getattr(torch, tensor.dtype)
                 empty = torch.empty(0, dtype=dtype)
                 result[key] = empty.set_(storages[place], tensor.offset, tensor.shape, tensor.strides)
-        except ValueError as error:
+        except DamagedError as error:
             raise CheckpointError(
                 "E-checkpoint", f"{tensor.storage.source.name}#{printable(key)}", str(error)
             ) from error

@@ -10,10 +10,10 @@ import struct
 from dataclasses import dataclass
 
 from codecspec.compiler.checkpoints.byte_source import ByteSource
-from codecspec.compiler.checkpoints.said import printable
+from codecspec.compiler.checkpoints.damaged import DamagedError, printable
 
 MAX_MEMBERS = 65_536
-MAX_DIRECTORY_BYTES = 16 << 20
+MAX_DIRECTORY_BYTES = 8 << 20
 TAIL_BYTES = 4096
 """What is read first of a file's end: its last record, and all of a small directory."""
 MAX_COMMENT_BYTES = 65_535
@@ -30,24 +30,26 @@ class Member:
     """One file in a zip file.
 
     Args:
-        header: the place of its own header; its bytes follow that.
+        header: the place of its own header, which its name and its bytes follow.
         nbytes: how many.
+        end: where the next member may start.
     """
 
     header: int
     nbytes: int
+    end: int
 
 
 def read_directory(source: ByteSource) -> dict[str, Member]:
     """Name -> member, for a zip file whose members are all stored as they are.
 
     Raises:
-        ValueError: it is none; the message says why.
+        DamagedError: it is none; the message says why.
         CheckpointError: it cannot be read.
     """
     start, length, count = _directory_place(source)
     if count > MAX_MEMBERS or length > MAX_DIRECTORY_BYTES or start + length > source.size:
-        raise ValueError(f"its zip directory would have {count:,} members and {length:,} bytes")
+        raise DamagedError(f"its zip directory would have {count:,} members and {length:,} bytes")
     raw = source.read(start, length)
     members: dict[str, Member] = {}
     position = 0
@@ -61,15 +63,14 @@ def data_start(source: ByteSource, name: str, member: Member) -> int:
     """The place of a member's first byte.
 
     Raises:
-        ValueError: its own header is not the one that the directory promises.
+        DamagedError: its own header is not the one that the directory promises.
         CheckpointError: it cannot be read.
     """
     header = source.read(member.header, _LOCAL_BYTES)
     name_length, extra_length = struct.unpack_from("<2H", header, 26)
     start: int = member.header + _LOCAL_BYTES + name_length + extra_length
-    raw_name = name.encode()
-    if header[:4] != b"PK\3\4" or name_length != len(raw_name) or start + member.nbytes > source.size:
-        raise ValueError(f"its member {printable(name)} is not where the zip directory says")
+    if header[:4] != b"PK\3\4" or name_length != len(name.encode()) or start + member.nbytes > source.size:
+        raise DamagedError(f"its member {printable(name)} is not where the zip directory says")
     return start
 
 
@@ -82,7 +83,7 @@ def _directory_place(source: ByteSource) -> tuple[int, int, int]:
         if at >= 0 and len(tail) - at >= _END.size:
             break
     else:
-        raise ValueError("it is a zip file without its end")
+        raise DamagedError("it is a zip file without its end")
     _, _, _, _, count, nbytes, start, _ = _END.unpack_from(tail, at)
     locator = at - _END64_LOCATOR.size
     if locator >= 0 and tail[locator : locator + 4] == b"PK\6\7":
@@ -90,14 +91,14 @@ def _directory_place(source: ByteSource) -> tuple[int, int, int]:
         record = source.read(min(place, source.size), _END64.size)
         signature, _, _, _, _, _, _, count, nbytes, start = _END64.unpack(record)
         if signature != b"PK\6\6":
-            raise ValueError("its zip64 record is not where it says")
+            raise DamagedError("its zip64 record is not where it says")
     return start, nbytes, count
 
 
 def _read_member(raw: bytes, position: int, members: dict[str, Member]) -> int:
     """Put down the member whose record starts at `position`; where the next record starts."""
     if position + _MEMBER.size > len(raw):
-        raise ValueError("its zip directory is shorter than it says")
+        raise DamagedError("its zip directory is shorter than it says")
     record = _MEMBER.unpack_from(raw, position)
     signature, flags, method, packed, nbytes = record[0], record[5], record[6], record[10], record[11]
     name_length, extra_length, comment_length, header = record[12], record[13], record[14], record[18]
@@ -105,15 +106,15 @@ def _read_member(raw: bytes, position: int, members: dict[str, Member]) -> int:
     after: int = position + name_length + extra_length + comment_length
     name = raw[position : position + name_length].decode("utf-8", "replace")
     if signature != b"PK\1\2":
-        raise ValueError("its zip directory is damaged")
+        raise DamagedError("its zip directory is damaged")
     if 0xFFFFFFFF in (packed, nbytes, header):
         extra = raw[position + name_length : position + name_length + extra_length]
         nbytes, packed, header = _large(extra, nbytes, packed, header)
     if method != 0 or packed != nbytes or flags & 1:
-        raise ValueError(f"its member {printable(name)} is compressed or encrypted, and torch writes none so")
+        raise DamagedError(f"its member {printable(name)} is compressed or encrypted, and torch writes none so")
     if name in members:
-        raise ValueError(f"it has two members {printable(name)}")
-    members[name] = Member(header, nbytes)
+        raise DamagedError(f"it has two members {printable(name)}")
+    members[name] = Member(header, nbytes, header + _LOCAL_BYTES + name_length + nbytes)
     return after
 
 
@@ -134,7 +135,7 @@ def _require_apart(members: dict[str, Member], end: int) -> None:
     free = 0
     for member in sorted(members.values(), key=lambda member: member.header):
         if member.header < free:
-            raise ValueError("members of the zip file lie in each other's bytes")
-        free = member.header + _LOCAL_BYTES + member.nbytes
+            raise DamagedError("members of the zip file lie in each other's bytes")
+        free = member.end
     if free > end:
-        raise ValueError("a member of the zip file is larger than the file")
+        raise DamagedError("a member of the zip file reaches into its directory")
