@@ -19,7 +19,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from codecspec.compiler.kinds import conditional_kind_of
-from codecspec.schema.auxiliary import AuxSpec, CCASpec
+from codecspec.schema.auxiliary import AuxSpec
 from codecspec.schema.channel_groups import ChannelGroupsSpec, ContextSpec, MeanScaleContextSpec, group_widths
 from codecspec.schema.fields import SpecModel
 from codecspec.schema.leaves import Leaves, leaf_per_slice
@@ -80,8 +80,7 @@ def _canonical_aux(aux: AuxSpec | None, host: ChannelGroupsSpec, channels: int) 
     if aux is None:
         return None
     inner = _canonical_groups(aux.cca.inner(host), channels)
-    said = {name: getattr(inner, name) for name in CCASpec.model_fields}
-    return aux.model_copy(update={"cca": aux.cca.model_copy(update=said)})
+    return aux.model_copy(update={"cca": aux.cca.as_in(inner)})
 
 
 def _canonical_groups(y: ChannelGroupsSpec, channels: int) -> ChannelGroupsSpec:

@@ -175,7 +175,7 @@ def layout_of(plan: Plan, name: str) -> Layout:
     if named:
         files = [layout.file for layout in named]
         message = f"several layouts '{name}' have a place for each tensor: {listed(files)}"
-        raise LayoutError("E-layout", plan.spec.name, message, f"say whose keys they are, e.g. '{files[0]}'")
+        raise LayoutError("E-layout", plan.spec.name, message, "give the one that is meant by that name")
     known = sorted({CANONICAL, *(layout.name for layout in fitting)})
     message = f"{plan.spec.name} has no layout '{name}'; it has: {listed(known)}"
     raise LayoutError("E-layout", plan.spec.name, message, nearest(name, known))

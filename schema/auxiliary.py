@@ -26,6 +26,10 @@ class CCASpec(SpecModel):
     leaf: Annotated[Leaves, BeforeValidator(as_tuple), Field(min_length=1)]
     """One leaf for all slices, or a list whose entries say how many slices they take."""
 
+    def as_in(self, inner: ChannelGroupsSpec) -> CCASpec:
+        """The branch whose channel groups are `inner`, its own in another form."""
+        return self.model_copy(update={name: getattr(inner, name) for name in CCASpec.model_fields})
+
     def inner(self, host: ChannelGroupsSpec) -> ChannelGroupsSpec:
         """The channel groups that the branch codes y in, beside those of its host."""
         return ChannelGroupsSpec(

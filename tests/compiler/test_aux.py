@@ -50,6 +50,22 @@ def test_any_host_in_channel_groups(name: str) -> None:
     assert all(p.shape == y.shape and p.min() > 0 and p.max() <= 1 for p in out["aux_likelihoods"].values())
 
 
+def test_a_ramp_in_the_branch_becomes_widths() -> None:
+    """As it does outside; so the canonical form says the same of either spelling, and is its own."""
+
+    def canonical(parameters: str) -> cs.ModelSpec:
+        leaf = f"leaf: {{type: checkerboard, parameters: {parameters}}}"
+        branch = BRANCH.replace("leaf: [{type: lrp_gaussian, widths: [7], count: 1}, {type: gaussian}]", leaf)
+        return cs.lower(cs.parse_spec(f"codecspec: 1\nextends: elic\nname: hosted\n{branch}", **SMALL["elic"])).spec
+
+    ramp = canonical("{ramp: 3, min: 14}")
+    widths = [leaf.parameters for leaf in ramp.aux.cca.leaf]
+    assert widths == [(14, 14), (16, 14), (14, 14), (40, 32)]  # from 4 to 2 channels for each of 3, 5, 4 and 12
+    assert canonical_dict(ramp) == canonical_dict(cs.lower(cs.parse_spec(cs.dump_spec(ramp))).spec)
+    first = canonical_dict(ramp)["aux"]["cca"]["leaf"][0]
+    assert canonical_dict(canonical("[14, 14]"))["aux"]["cca"]["leaf"] == [{**first, "count": None}]
+
+
 @pytest.mark.parametrize("name", HOSTS)
 def test_streams_with_and_without_it_are_the_same(name: str) -> None:
     codec = fill(cs.build(cs.lower(with_branch(name))))

@@ -45,7 +45,7 @@ LATENTS = [
         "latent-codec-without-a-type",
         HEAD + "latent_codec: ^{y: {type: entropy_bottleneck}}\n",
         "E-missing-key",
-        ("'type'", "a mapping (y)"),
+        ("'type'", "a mapping (y); allowed here: hyperprior, factorized"),
     ),
     Bad(
         "factorized-with-the-branch",
