@@ -420,11 +420,3 @@ def test_a_reader_that_goes_away_is_no_traceback(options: list[str]) -> None:
     said = child.stderr.read()
     child.stderr.close()
     assert (child.wait(), said) == (1, "")
-
-
-def test_infer_spec_is_not_yet_there(process: Command, command: Command) -> None:
-    for done in (process("infer-spec", "x.pth"), command("infer-spec", "x.pth")):
-        assert (done.code, done.out) == (2, "")
-        assert done.err.startswith("E-usage at x.pth: infer-spec is not yet there in this version")
-        assert "hint: name the model: compile-spec NAME --weights CKPT" in done.err
-    assert command("infer-spec", "-h").code == 0

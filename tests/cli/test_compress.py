@@ -285,7 +285,7 @@ def test_no_file_is_read_and_overwritten(
         ("nothing.safetensors", "E-checkpoint at nothing.safetensors: no such file"),
         ("folder/nothing.pth", "E-checkpoint at folder/nothing.pth: no such file"),
         ("nothing.yaml", "E-no-such-spec at nothing.yaml:1:1: "),
-        ("photo.png", "E-checkpoint at photo.png: there is no spec in this file"),
+        ("photo.png", "E-checkpoint at photo.png: it cannot be read as a checkpoint"),
         ("a" * 300, "E-no-such-spec at "),
         ("bad.yaml", "E-unknown-key at bad.yaml:2:1: "),
     ],

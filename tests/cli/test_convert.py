@@ -89,7 +89,7 @@ def test_plain_models_differ_by_a_block_without_tensors() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["{plain}", "--to", "authors", "-o", "{out}.pth"], "E-checkpoint"),
+        (["{cut}", "--to", "authors", "-o", "{out}.pth"], "E-infer"),
         (["{saved}", "--to", "autors", "-o", "{out}.pth"], "did you mean 'authors'?"),
         (["{saved}", "--to", "compressai-1.2", "-o", "{out}.pth"], "it has: authors, canonical"),
         (["{saved}", "--to", "authors", "-o", "{out}.bin"], "'.bin' names no format of weights"),
@@ -109,7 +109,9 @@ def test_wrong_input(
     codec = small("wacnn")
     cs.save(codec, tmp_path / "saved.safetensors")
     torch.save(codec.state_dict(), tmp_path / "plain.pth")
-    names = {"saved": tmp_path / "saved.safetensors", "plain": tmp_path / "plain.pth", "out": tmp_path / "out"}
+    torch.save({key: tensor for key, tensor in codec.state_dict().items() if key != "g_a.0.bias"}, tmp_path / "cut.pth")
+    names = {"saved": "saved.safetensors", "plain": "plain.pth", "cut": "cut.pth", "out": "out"}
+    names = {name: tmp_path / file for name, file in names.items()}
     assert run(monkeypatch, *(argument.format(**names) for argument in arguments)) == 2
     assert says in capsys.readouterr().err
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("out")]
