@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from codecspec.compiler.plan import Node, TensorPlan, join
 from codecspec.compiler.reading import Reading, Told, View
@@ -220,9 +220,10 @@ class BlockKind(NodeKind[S]):
         """The blocks of this kind that own exactly the tensors of `view`."""
         found: list[Reading] = []
         for c_in, told in self.read(view):
-            spec = self.spec_type.model_construct(type=self.tag(), **{name: said.value for name, said in told.items()})
-            if self.problem(spec, c_in) is None and view.holds(self.tensors(spec, c_in)):  # type: ignore[arg-type]
-                c_out = self.flow(spec, c_in).channels  # type: ignore[arg-type]
+            said = {"type": self.tag(), **{name: each.value for name, each in told.items()}}
+            spec: Any = self.spec_type.model_construct(**said)
+            if self.problem(spec, c_in) is None and view.holds(self.tensors(spec, c_in)):
+                c_out = self.flow(spec, c_in).channels
                 found.append(Reading(view.path, self.tag(), c_in, c_out, told, first=view.first))
         return found
 

@@ -105,5 +105,5 @@ def _pruned(path: str, places: list[Place], forward: list[_Channels], c_in: int 
     return Row(path, c_in, c_out, tuple(reversed(kept)))
 
 
-def _flows(channels: int, boundary: _Channels) -> bool:
+def _flows(channels: int | None, boundary: _Channels) -> bool:
     return channels in boundary or None in boundary

@@ -37,5 +37,5 @@ def read_spatial_context(view: View, tag: str) -> Reading | None:
     if not masked or net is None:
         return None
     _, channels, kernel, _ = masked
-    told = {"kernel": view.told(kernel, "context_prediction.weight"), "parameters": net.told["widths"]}
+    told = {"kernel": view.told(kernel, "context_prediction.weight"), "parameters": net.widths}
     return Reading(view.path, tag, channels, channels, told, params=net.c_in - 2 * channels, first=view.first)

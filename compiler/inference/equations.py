@@ -136,7 +136,7 @@ class ParamSolver:
             if not isinstance(equation.written, str):
                 met = equation.written is None or equation.written >= equation.value
             else:
-                met = evaluate(equation.written, {**values, **equation.bindings}) >= equation.value  # type: ignore[operator]
+                met = evaluate(equation.written, {**values, **equation.bindings}) >= equation.value
         except ExpressionError:
             return
         if not met and not self._take(equation):

@@ -45,7 +45,7 @@ class ChannelConv(ContextKind[ChannelConvContextSpec]):
         net = read_transform(view)
         if net is None:
             return None
-        told = {name: net.told[name] for name in ("widths", "kernel")}
+        told = {"widths": net.widths, "kernel": net.kernel}
         return Reading(view.path, self.tag(), net.c_in, net.c_out // 2, told, first=view.first)
 
     def build(self, node: Node) -> nn.Module:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
-from codecspec.compiler.reading import Reading, Told, View
+from codecspec.compiler.reading import Told, View
 from codecspec.schema.entropy_transform import EntropyTransformSpec
 
 if TYPE_CHECKING:
@@ -50,6 +51,20 @@ class EntropyTransform(BlockKind[EntropyTransformSpec]):
         return make_entropy_transform(c_in, spec.out, widths=spec.widths, kernel=spec.kernel, activation=activation)
 
 
-def read_transform(view: View) -> Reading | None:
+@dataclass(frozen=True, slots=True)
+class TransformRead:
+    """What the tensors of a small net tell of it."""
+
+    c_in: int
+    c_out: int
+    widths: Told
+    kernel: Told
+
+
+def read_transform(view: View) -> TransformRead | None:
     """The small net that owns the tensors of `view`."""
-    return next(iter(EntropyTransform().readings(view)), None)
+    kind = EntropyTransform()
+    for c_in, told in kind.read(view):
+        if kind.readings(view):
+            return TransformRead(c_in, told["out"].value, told["widths"], told["kernel"])
+    return None

@@ -38,7 +38,7 @@ class LRPGaussian(ConditionalKind[LRPGaussianSpec]):
         if lrp is None or not view.below("gaussian_conditional"):
             return None
         return Reading(
-            view.path, self.tag(), lrp.c_out, lrp.c_out, {"widths": lrp.told["widths"]}, params=params, first=view.first
+            view.path, self.tag(), lrp.c_out, lrp.c_out, {"widths": lrp.widths}, params=params, first=view.first
         )
 
     def build(self, node: Node) -> nn.Module:

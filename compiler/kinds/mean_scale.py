@@ -71,7 +71,7 @@ class MeanScale(ContextKind[MeanScaleContextSpec]):
         head, transform = read_transform(view.below("mean_cc")), view.below("mean_support_transform")
         if head is None:
             return None
-        told = {"widths": head.told["widths"]}
+        told = {"widths": head.widths}
         if not transform:
             return Reading(
                 view.path, self.tag(), head.c_in, head.c_out, {**told, "transform": Told(None)}, first=view.first
