@@ -7,7 +7,9 @@ import typer
 from codecspec.cli.compress import compress
 from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
+from codecspec.cli.diff import diff
 from codecspec.cli.run import run
+from codecspec.cli.scan import scan_folder
 from codecspec.cli.zoo import zoo
 
 app = typer.Typer(
@@ -19,7 +21,9 @@ app = typer.Typer(
 )
 app.command(epilog="Example: codecspec compress photo.png -m wacnn.safetensors -o photo.csp")(compress)
 app.command(epilog="Example: codecspec decompress photo.csp -m wacnn.safetensors -o photo.png")(decompress)
-app.command(epilog="Example: codecspec convert ckpt.pth.tar --spec wacnn --to canonical -o wacnn.safetensors")(convert)
+app.command(epilog="Example: codecspec convert ckpt.pth.tar --to canonical -o wacnn.safetensors")(convert)
+app.command(epilog="Example: codecspec diff wacnn ckpt.pth.tar")(diff)
+app.command("scan", epilog="Example: codecspec scan ~/checkpoints")(scan_folder)
 app.command(epilog="Example: codecspec zoo")(zoo)
 
 
