@@ -121,7 +121,9 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
     if not found and inside is not None:
         found = [_Found(each, inside) for each in candidates if not each.tensors.differences(inside)]
     if not found:
-        found = [each for candidate in candidates for each in _lifted(candidate)]
+        seen = [candidate.reading for candidate in candidates]
+        own = [each for i, each in enumerate(candidates) if all(each.reading is not other for other in seen[:i])]
+        found = [each for candidate in own for each in _lifted(candidate)]
     if not found:
         raise misfit(infos, manifest.source)
     best = found[0]
@@ -144,16 +146,16 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
 
 
 def _candidates(infos: Mapping[str, TensorInfo]) -> Iterator[_Candidate]:
-    """The layouts whose rules take every key; one of several that come to the same."""
-    seen: list[set[tuple[str, str]]] = []
+    """The layouts whose rules take every key; those that come to the same share one reading."""
+    readings: dict[frozenset[tuple[str, str]], ModelReading] = {}
     for tensors in in_layouts(infos, whole=True):
-        moves = {(move.target, move.sources[0]) for move in tensors.keymap.moves}
-        if moves in seen or tensors.problems or tensors.keymap.unknown:
+        if tensors.problems or tensors.keymap.unknown:
             continue
-        seen.append(moves)
-        reading = read_model(tensors.tensors)
-        if not reading.strange:
-            yield _Candidate(tensors, reading)
+        moves = frozenset((move.target, move.sources[0]) for move in tensors.keymap.moves)
+        if moves not in readings:
+            readings[moves] = read_model(tensors.tensors)
+        if not readings[moves].strange:
+            yield _Candidate(tensors, readings[moves])
 
 
 def _families(candidate: _Candidate) -> Iterator[_Found]:
