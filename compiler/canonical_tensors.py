@@ -9,7 +9,7 @@ from typing import Protocol
 
 from codecspec.compiler.derived_tensors import DERIVED
 from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts, today_names
-from codecspec.compiler.plan import AUX, Plan, TensorPlan
+from codecspec.compiler.plan import AUX, ROOTS, Plan, TensorPlan
 from codecspec.compiler.reading import Seen
 from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import LayoutError, Problem
@@ -90,10 +90,11 @@ def in_layouts(tensors: Mapping[str, TensorLike], *, whole: bool) -> Iterator[Ca
 
     Args:
         tensors: the tensors, or what is known of them, by today's names of a bottleneck's.
-        whole: only the layouts with a rule for every key.
+        whole: only the layouts with a rule for every key; the canonical one has none for a key outside of `ROOTS`.
     """
     keys = list(tensors)
-    yield _mapped(None, KeyMap(moves=[Move((key,), key) for key in keys]), tensors)
+    if not whole or {key.partition(".")[0] for key in keys} <= set(ROOTS):
+        yield _mapped(None, KeyMap(moves=[Move((key,), key) for key in keys]), tensors)
     for layout in layouts():
         if not whole or layout.consumes(keys):
             yield _mapped(layout, layout.to_canonical(keys), tensors)

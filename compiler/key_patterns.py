@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from codecspec.schema.errors import LayoutError
 
@@ -68,8 +69,11 @@ class KeyPattern:
         if sum(isinstance(segment, _Rest) for segment in self._segments) > 1:
             raise LayoutError("E-layout", text, "more than one field of several segments; they cannot be told apart")
         self._variable = [segment for segment in self._segments if not isinstance(segment, str)]
-        self._regex = re.compile(r"\.".join(map(_regex, self._segments)), re.DOTALL)
-        self._needle = max((s for s in self._segments if isinstance(s, str)), key=len, default="")
+        self._needle = max(map(_literal, self._segments), key=len)
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(r"\.".join(map(_regex, self._segments)), re.DOTALL)
 
     def __repr__(self) -> str:
         return f"KeyPattern({self.text!r})"
@@ -126,6 +130,13 @@ def _parse(segment: str, pattern: str) -> _Segment:
             "E-layout", pattern, f"'{segment}' is no segment: a word, {{k}}, y{{k}}, {{k+1}}, {{p:a|b}} or {{*}}"
         )
     return _Number(number["prefix"], number["name"], int(number["factor"] or 1), int(number["offset"] or 0))
+
+
+def _literal(segment: _Segment) -> str:
+    """What a segment always has in it."""
+    if isinstance(segment, str):
+        return segment
+    return segment.prefix if isinstance(segment, _Number) else ""
 
 
 def _regex(segment: _Segment) -> str:

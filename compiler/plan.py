@@ -20,6 +20,8 @@ PARTS: tuple[Part, ...] = ("g_a", "hyper", "context", "g_s")
 """The parts of every codec; where there is an auxiliary branch, it is one more."""
 AUX = "aux_entropy_model"
 """The path of the auxiliary branch."""
+ROOTS = ("g_a", "g_s", "latent_codec", AUX)
+"""Where canonical keys begin."""
 
 
 @dataclass(frozen=True, slots=True)

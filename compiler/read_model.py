@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from codecspec.compiler.kinds import read_latent_codec
 from codecspec.compiler.kinds.cca import CCA
-from codecspec.compiler.plan import AUX
+from codecspec.compiler.plan import AUX, ROOTS
 from codecspec.compiler.read_rows import read_row, row_or_unread
 from codecspec.compiler.reading import Reading, Row, Seen, Unread, View
-
-ROOTS = ("g_a", "g_s", "latent_codec", AUX)
-"""Where the keys of the canonical layout begin."""
 
 
 @dataclass(frozen=True, slots=True)

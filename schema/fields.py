@@ -49,7 +49,7 @@ class Scope:
 class SpecModel(BaseModel):
     """Base of every node of a spec: immutable, and no key passes unread."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     training_only: ClassVar[frozenset[str]] = frozenset()
     """Fields that only training sees; no part of a spec's hash."""

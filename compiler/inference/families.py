@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -11,13 +11,15 @@ from codecspec import specs
 from codecspec.compiler.canonical_tensors import CanonicalTensors
 from codecspec.compiler.inference.equations import ParamSolver, Solved
 from codecspec.compiler.inference.unify import unify
+from codecspec.compiler.layouts import Layout
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
 from codecspec.compiler.read_model import ModelReading
 from codecspec.schema.errors import Problem, SchemaError
-from codecspec.schema.load import load_spec
-from codecspec.schema.model import ModelSpec
-from codecspec.schema.yaml_source import SourceMap
+from codecspec.schema.extends import merge_extends
+from codecspec.schema.load import find_spec, load_spec
+from codecspec.schema.params import evaluate_params
+from codecspec.schema.yaml_source import SourceMap, read_yaml
 
 MAX_PLANS = 64
 """Plans of families that are kept: a folder of checkpoints has a few variants many times."""
@@ -30,12 +32,15 @@ class Family:
     Args:
         name: its name.
         written: the spec as it is written, with all that it extends; expressions and repeats are still there.
-        spec: the spec at its own params.
     """
 
     name: str
     written: SourceMap
-    spec: ModelSpec
+
+    def params(self, **overrides: Any) -> dict[str, Any]:
+        """Its params and their values, with some in place of its own."""
+        values = evaluate_params(self.written, overrides).params
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,17 @@ class Fit:
         return self.plan is not None and not self.problems and not self.differences
 
 
-@cache
-def families() -> tuple[Family, ...]:
-    """Every family of the zoo."""
-    found: list[Family] = []
+def families(layout: Layout | None) -> Iterator[Family]:
+    """The families whose checkpoints may be in a layout; every one for the canonical layout."""
     for name in specs.names():
-        spec = load_spec(name)
-        if spec.source.written is None:
-            raise TypeError(f"the zoo spec {name} has no source")
-        found.append(Family(name, spec.source.written, spec))
-    return tuple(found)
+        if layout is None or name in layout.families:
+            yield _family(name)
+
+
+@cache
+def _family(name: str) -> Family:
+    path = specs.path(name)
+    return Family(name, merge_extends(read_yaml(path), path.parent, find_spec))
 
 
 def fit(family: Family, reading: ModelReading, tensors: CanonicalTensors, *, near: bool = False) -> Fit:
@@ -82,7 +88,7 @@ def fit(family: Family, reading: ModelReading, tensors: CanonicalTensors, *, nea
     With `near` a family that cannot be the checkpoint's is lowered and compared all the same.
     """
     unification = unify(family.written, reading)
-    solver = ParamSolver(family.spec.params)
+    solver = ParamSolver(family.params())
     solved = solver.solve(unification.equations)
     differences = list(unification.differences)
     differences += [f"{each.path}: {each.value} here, {each.written} in the family" for each in solver.failed]
@@ -101,21 +107,12 @@ def fit(family: Family, reading: ModelReading, tensors: CanonicalTensors, *, nea
 def _overrides(family: Family, solved: Mapping[str, Solved]) -> dict[str, Any]:
     """The params whose values differ from what the family comes to with those before them in place."""
     overrides: dict[str, Any] = {}
-    values = dict(family.spec.params)
-    for name in family.spec.params:
+    values = family.params()
+    for name in values:
         if name in solved and solved[name].value != values[name]:
             overrides[name] = solved[name].value
-            values = _values(family.name, tuple(overrides.items())) or values
+            values = family.params(**overrides)
     return overrides
-
-
-@lru_cache(MAX_PLANS)
-def _values(name: str, overrides: tuple[tuple[str, Any], ...]) -> dict[str, Any] | None:
-    """All params of a family with some replaced; None where they make no spec."""
-    try:
-        return load_spec(name, **dict(overrides)).params
-    except SchemaError:
-        return None
 
 
 @lru_cache(MAX_PLANS)

@@ -9,7 +9,8 @@ what was understood, what was not, and the nearest family
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from codecspec.compiler.canonical import dump_spec, spec_hash
@@ -29,7 +30,7 @@ from codecspec.schema.model import ModelSpec
 from codecspec.schema.yaml_source import write_yaml
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Inference:
     """What a checkpoint was built from.
 
@@ -39,11 +40,12 @@ class Inference:
         family: the zoo spec that it is; None for one of nobody's family.
         overrides: the params that differ from the family's own.
         layout: the layout of its keys.
-        evidence: for every field, by its path, how it is known.
         notes: what was taken off on the way to the tensors, and what the file says itself, in words.
         unused: keys that are no part of the model: what another tensor says, checked by its shape.
         alternatives: other families whose plans have exactly the same tensors.
         manifest: the tensors.
+        reading: what they tell.
+        solved: the params that they tell, and by which tensor.
     """
 
     spec: ModelSpec
@@ -51,11 +53,17 @@ class Inference:
     family: str | None
     overrides: Mapping[str, Any]
     layout: str
-    evidence: Mapping[str, Evidence]
     notes: tuple[str, ...]
     unused: tuple[str, ...]
     alternatives: tuple[str, ...]
     manifest: Manifest
+    reading: ModelReading = field(repr=False)
+    solved: Mapping[str, Solved] = field(repr=False)
+
+    @cached_property
+    def evidence(self) -> dict[str, Evidence]:
+        """For every field of the spec, by its path, how it is known; `params.NAME` for the family's params."""
+        return evidence_of(self.spec, self.reading, self.solved)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -137,11 +145,12 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
         family=best.family,
         overrides=best.overrides or {},
         layout=best.candidate.tensors.name,
-        evidence=evidence_of(best.plan.spec, best.candidate.reading, best.solved or {}),
         notes=tuple(notes),
         unused=tuple(dropped.key for dropped in best.candidate.tensors.keymap.dropped),
         alternatives=tuple(dict.fromkeys(str(other.family) for other in found[1:] if other.family != best.family)),
         manifest=manifest,
+        reading=best.candidate.reading,
+        solved=best.solved or {},
     )
 
 
@@ -160,12 +169,10 @@ def _candidates(infos: Mapping[str, TensorInfo]) -> Iterator[_Candidate]:
 
 def _families(candidate: _Candidate) -> Iterator[_Found]:
     """The families that the checkpoint is one of."""
-    layout = candidate.tensors.layout
-    for family in families():
-        if layout is None or family.name in layout.families:
-            fitted = fit(family, candidate.reading, candidate.tensors)
-            if fitted.plan is not None and fitted.proved:
-                yield _Found(candidate, fitted.plan, family.name, fitted.overrides, fitted.solved)
+    for family in families(candidate.tensors.layout):
+        fitted = fit(family, candidate.reading, candidate.tensors)
+        if fitted.plan is not None and fitted.proved:
+            yield _Found(candidate, fitted.plan, family.name, fitted.overrides, fitted.solved)
 
 
 def _inside(manifest: Manifest) -> tuple[Plan | None, list[str]]:

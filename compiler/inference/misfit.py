@@ -48,11 +48,10 @@ def _num_strange(view: CanonicalTensors) -> int:
 def _nearest(views: Sequence[CanonicalTensors], readings: Sequence[ModelReading]) -> _Near | None:
     found: list[_Near] = []
     for view, reading in zip(views, readings, strict=True):
-        for family in families():
-            if view.layout is None or family.name in view.layout.families:
-                fitted = fit(family, reading, view, near=True)
-                if fitted.plan is not None:
-                    found.append(_Near(fitted, view))
+        for family in families(view.layout):
+            fitted = fit(family, reading, view, near=True)
+            if fitted.plan is not None:
+                found.append(_Near(fitted, view))
     return min(found, key=lambda near: len(near.fit.problems), default=None)
 
 
