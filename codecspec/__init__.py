@@ -13,6 +13,7 @@
     net, report = cs.load_weights("wacnn", "checkpoint.pth.tar")
     cs.save(net, "wacnn.safetensors")         # weights, coding tables and spec in one file
     net = cs.load("wacnn.safetensors")
+    cs.json_schema()                          # the language, for editors
     cs.convert("wacnn.safetensors", "authors").tensors   # under the authors' keys; bit for bit, and back
 
 Importing this imports no torch; building and loading do.
@@ -38,6 +39,7 @@ from codecspec.schema import (
     load_spec,
     parse_spec,
 )
+from codecspec.schema.json_schema import json_schema
 
 __all__ = [
     "BuildError",
@@ -55,6 +57,7 @@ __all__ = [
     "convert",
     "dump_spec",
     "infer_spec",
+    "json_schema",
     "load",
     "load_spec",
     "load_weights",

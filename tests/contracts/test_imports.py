@@ -71,6 +71,7 @@ LIGHT = {
     "compile-spec --tree": ["compile_spec", "wacnn", "--tree"],
     "infer-spec --help": ["infer_spec", "--help"],
     "codecspec --help": ["codecspec", "--help"],
+    "codecspec schema": ["codecspec", "schema"],
 }
 PROBE = """
 import contextlib, importlib, io, json, sys
