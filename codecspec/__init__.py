@@ -10,6 +10,7 @@
     plan = cs.lower(spec)                     # spec -> plan: tensors, parameters, MACs; no torch
     inf = cs.infer_spec("checkpoint.pth.tar") # spec, family, params, layout, evidence, assumptions; no torch
     net = cs.load("checkpoint.pth.tar")       # inferred, converted, built, loaded: ready to compress
+    cs.statistics(plan)                       # kMACs per pixel, parameters, memory of activations; no torch
     net, report = cs.load_weights("wacnn", "checkpoint.pth.tar")
     cs.save(net, "wacnn.safetensors")         # weights, coding tables and spec in one file
     net = cs.load("wacnn.safetensors")
@@ -26,6 +27,7 @@ from codecspec.compiler.convert import convert
 from codecspec.compiler.inference.infer import Inference, infer_spec
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import load, load_weights, save
+from codecspec.compiler.statistics import Statistics, statistics
 from codecspec.schema import (
     BuildError,
     CheckpointError,
@@ -50,6 +52,7 @@ __all__ = [
     "Problem",
     "SchemaError",
     "SpecError",
+    "Statistics",
     "StreamError",
     "UsageError",
     "build",
@@ -65,5 +68,6 @@ __all__ = [
     "parse_spec",
     "save",
     "spec_hash",
+    "statistics",
     "zoo",
 ]

@@ -9,6 +9,7 @@ from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
 from codecspec.cli.run import run
 from codecspec.cli.schema import schema
+from codecspec.cli.stats import stats
 from codecspec.cli.zoo import zoo
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app.command(epilog="Example: codecspec compress photo.png -m wacnn.safetensors -
 app.command(epilog="Example: codecspec decompress photo.csp -m wacnn.safetensors -o photo.png")(decompress)
 app.command(epilog="Example: codecspec convert ckpt.pth.tar --spec wacnn --to canonical -o wacnn.safetensors")(convert)
 app.command(epilog="Example: codecspec schema -o codecspec.schema.json")(schema)
+app.command(epilog="Example: codecspec stats wacnn tcm --size 2048x1360")(stats)
 app.command(epilog="Example: codecspec zoo")(zoo)
 
 

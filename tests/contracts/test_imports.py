@@ -72,6 +72,7 @@ LIGHT = {
     "infer-spec --help": ["infer_spec", "--help"],
     "codecspec --help": ["codecspec", "--help"],
     "codecspec schema": ["codecspec", "schema"],
+    "codecspec stats": ["codecspec", "stats", "wacnn", "cca-aux"],
 }
 PROBE = """
 import contextlib, importlib, io, json, sys
