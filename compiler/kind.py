@@ -183,11 +183,14 @@ class Flow:
         channels: channels out.
         scale: side of the output per side of the input (1/2 for a stride of 2).
         macs: multiply-accumulates per position of the input.
+        held: numbers that it holds at once at most, input and output included, per position of the input; None for
+            these two alone.
     """
 
     channels: int
     scale: Fraction = Fraction(1)
     macs: Fraction | int = 0
+    held: Fraction | int | None = None
 
 
 Proposal = tuple[int, Mapping[str, Told]]
@@ -237,6 +240,7 @@ class BlockKind(NodeKind[S]):
             name, message = problem
             lowering.problem("E-channels", (*place.spec_path, name), message)
         flow = self.flow(spec, place.channels)
+        held = place.channels + flow.channels * flow.scale**2 if flow.held is None else flow.held
         return Node(
             path=place.path,
             kind=self.tag(),
@@ -247,6 +251,7 @@ class BlockKind(NodeKind[S]):
             scale_out=place.scale * flow.scale,
             tensors=self.tensors(spec, place.channels),
             macs=flow.macs * place.scale**2,
+            held=held * place.scale**2,
         )
 
     def build(self, node: Node) -> nn.Module:

@@ -59,6 +59,8 @@ class Node:
         scale_out: the same for its output.
         tensors: its own tensors, by their name below `path`.
         macs: its own multiply-accumulates per pixel of the image.
+        held: numbers that it holds at once at most while it runs, its input and its output included, per pixel of the
+            image; 0 for a container, whose children hold them.
         children: the nodes inside it, in the order of the module tree.
     """
 
@@ -71,6 +73,7 @@ class Node:
     scale_out: Fraction
     tensors: dict[str, TensorPlan] = field(default_factory=dict)
     macs: Fraction = Fraction(0)
+    held: Fraction = Fraction(0)
     children: tuple[Node, ...] = ()
 
     @property

@@ -48,6 +48,14 @@ def attention_macs(channels: int, window: int) -> int:
     return 4 * channels**2 + 2 * channels * window**2
 
 
+def attention_held(channels: int, heads: int, window: int, shift: int) -> int:
+    """Numbers that windowed attention holds at once at most, beside its input, per position: queries, keys, values and
+    their copies, and `heads` rows of window^2 scores; where the windows are shifted, the shifted input and a mask."""
+    scores = heads * window**2
+    shifted = channels + window**2 if shift else 0
+    return max(7 * channels + scores, 6 * channels + 2 * scores) + shifted
+
+
 def transformer_tensors(
     prefix: str, channels: int, heads: int, window: int, mlp_ratio: int = 4
 ) -> dict[str, TensorPlan]:
@@ -65,6 +73,12 @@ def transformer_tensors(
 def transformer_macs(channels: int, window: int, mlp_ratio: int = 4) -> int:
     """Multiply-accumulates of a `TransformerBlock` per position."""
     return attention_macs(channels, window) + 2 * mlp_ratio * channels**2
+
+
+def transformer_held(channels: int, heads: int, window: int, shift: int, mlp_ratio: int = 4) -> int:
+    """Numbers that a `TransformerBlock` holds at once at most, per position: in its attention or in its MLP."""
+    attention = 2 * channels + attention_held(channels, heads, window, shift)
+    return max(attention, 3 * channels + 2 * mlp_ratio * channels)
 
 
 def norm_tensors(prefix: str, channels: int) -> dict[str, TensorPlan]:

@@ -31,7 +31,7 @@ class Attention(BlockKind[AttentionSpec]):
         return tensors | conv_tensors(c_in, c_in, 1, f"conv_b.{NUM_UNITS}")
 
     def flow(self, spec: AttentionSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=2 * NUM_UNITS * residual_unit_macs(c_in) + c_in**2)
+        return Flow(c_in, macs=2 * NUM_UNITS * residual_unit_macs(c_in) + c_in**2, held=5 * c_in)
 
     def problem(self, spec: AttentionSpec, c_in: int) -> tuple[str, str] | None:
         if c_in < 2:

@@ -29,7 +29,9 @@ class EntropyTransform(BlockKind[EntropyTransformSpec]):
 
     def flow(self, spec: EntropyTransformSpec, c_in: int) -> Flow:
         macs = sum(before * after * spec.kernel**2 for before, after in pairwise((c_in, *spec.widths, spec.out)))
-        return Flow(spec.out, macs=macs)
+        inside = [2 * width for width in spec.widths]  # an activation's input and output
+        inside += [before + after for before, after in pairwise((*spec.widths, spec.out))]
+        return Flow(spec.out, macs=macs, held=c_in + max([*inside, spec.out]))
 
     def read(self, view: View) -> Iterator[Proposal]:
         layers = view.indexes() or []

@@ -23,7 +23,7 @@ class GDN(BlockKind[GDNSpec]):
         return gdn_tensors(c_in)
 
     def flow(self, spec: GDNSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=c_in * c_in)
+        return Flow(c_in, macs=c_in * c_in, held=3 * c_in)
 
     def read(self, view: View) -> Iterator[Proposal]:
         gamma = view.dims("gamma", 2)

@@ -24,7 +24,7 @@ class NAF(BlockKind[NAFSpec]):
         return naf_tensors("", c_in)
 
     def flow(self, spec: NAFSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=naf_macs(c_in))
+        return Flow(c_in, macs=naf_macs(c_in), held=naf_held(c_in))
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("norm1.weight", 1)
@@ -58,3 +58,8 @@ def naf_tensors(prefix: str, channels: int) -> dict[str, TensorPlan]:
 def naf_macs(channels: int) -> int:
     """Multiply-accumulates of a `NAFBlock` per position; channel attention works once per image and is left out."""
     return 6 * channels**2 + 2 * channels * 9
+
+
+def naf_held(channels: int) -> int:
+    """Numbers that a `NAFBlock` holds at once at most, per position."""
+    return 7 * channels

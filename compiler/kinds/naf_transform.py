@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
-from codecspec.compiler.kinds.naf import naf_macs, naf_tensors
+from codecspec.compiler.kinds.naf import naf_held, naf_macs, naf_tensors
 from codecspec.compiler.plan import TensorPlan
 from codecspec.compiler.reading import Told, View
 from codecspec.schema.support_transforms import NAFTransformSpec
@@ -27,7 +27,8 @@ class NAFTransform(BlockKind[NAFTransformSpec]):
         return tensors | conv_tensors(spec.width, c_in, 1, "output_projection")
 
     def flow(self, spec: NAFTransformSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=2 * c_in * spec.width + spec.depth * naf_macs(spec.width))
+        macs = 2 * c_in * spec.width + spec.depth * naf_macs(spec.width)
+        return Flow(c_in, macs=macs, held=c_in + spec.width + naf_held(spec.width))
 
     def read(self, view: View) -> Iterator[Proposal]:
         projection, depth = view.dims("input_projection.weight", 4), len(view.below("blocks").children)

@@ -25,7 +25,8 @@ class PatchEmbed(BlockKind[PatchEmbedSpec]):
         return {**conv_tensors(c_in, spec.out, spec.patch, "proj"), **norm_tensors("norm", spec.out)}
 
     def flow(self, spec: PatchEmbedSpec, c_in: int) -> Flow:
-        return Flow(spec.out, Fraction(1, spec.patch), c_in * spec.out)
+        held = c_in + Fraction(2 * spec.out, spec.patch**2)
+        return Flow(spec.out, Fraction(1, spec.patch), c_in * spec.out, held)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("proj.weight", 4)

@@ -25,7 +25,7 @@ class PatchMerge(BlockKind[PatchMergeSpec]):
         return {"reduction.weight": TensorPlan((2 * c_in, 4 * c_in)), **norm_tensors("norm", 4 * c_in)}
 
     def flow(self, spec: PatchMergeSpec, c_in: int) -> Flow:
-        return Flow(2 * c_in, Fraction(1, 2), 2 * c_in**2)
+        return Flow(2 * c_in, Fraction(1, 2), 2 * c_in**2, 3 * c_in)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("reduction.weight", 2)

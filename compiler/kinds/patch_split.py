@@ -25,7 +25,7 @@ class PatchSplit(BlockKind[PatchSplitSpec]):
         return {"reduction.weight": TensorPlan((2 * c_in, c_in)), **norm_tensors("norm", c_in)}
 
     def flow(self, spec: PatchSplitSpec, c_in: int) -> Flow:
-        return Flow(c_in // 2, Fraction(2), 2 * c_in**2)
+        return Flow(c_in // 2, Fraction(2), 2 * c_in**2, 5 * c_in)
 
     def problem(self, spec: PatchSplitSpec, c_in: int) -> tuple[str, str] | None:
         return ("type", f"a patch_split halves its channels, and {c_in} come in") if c_in % 2 else None

@@ -25,7 +25,8 @@ class Residual(BlockKind[ResidualSpec]):
 
     def flow(self, spec: ResidualSpec, c_in: int) -> Flow:
         skip = c_in * spec.out if c_in != spec.out else 0
-        return Flow(spec.out, macs=9 * c_in * spec.out + 9 * spec.out**2 + skip)
+        macs = 9 * c_in * spec.out + 9 * spec.out**2 + skip
+        return Flow(spec.out, macs=macs, held=c_in + (3 if skip else 2) * spec.out)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("conv1.weight", 4)

@@ -29,7 +29,7 @@ class ResidualBottleneck(BlockKind[ResidualBottleneckSpec]):
 
     def flow(self, spec: ResidualBottleneckSpec, c_in: int) -> Flow:
         half = c_in // 2
-        return Flow(c_in, macs=2 * c_in * half + 9 * half**2)
+        return Flow(c_in, macs=2 * c_in * half + 9 * half**2, held=3 * c_in)
 
     def problem(self, spec: ResidualBottleneckSpec, c_in: int) -> tuple[str, str] | None:
         if c_in < 2:

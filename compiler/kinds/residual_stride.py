@@ -29,7 +29,8 @@ class ResidualStride(BlockKind[ResidualStrideSpec]):
     def flow(self, spec: ResidualStrideSpec, c_in: int) -> Flow:
         skip = c_in * spec.out if _skips(spec, c_in) else 0
         macs = 9 * c_in * spec.out + 10 * spec.out**2 + skip
-        return Flow(spec.out, Fraction(1, spec.stride), Fraction(macs, spec.stride**2))
+        held = c_in + Fraction(3 * spec.out, spec.stride**2)
+        return Flow(spec.out, Fraction(1, spec.stride), Fraction(macs, spec.stride**2), held)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("conv1.weight", 4)

@@ -33,7 +33,7 @@ class ResidualUpsample(BlockKind[ResidualUpsampleSpec]):
 
     def flow(self, spec: ResidualUpsampleSpec, c_in: int) -> Flow:
         macs = (2 * 9 * c_in * spec.out + 10 * spec.out**2) * spec.factor**2
-        return Flow(spec.out, Fraction(spec.factor), macs)
+        return Flow(spec.out, Fraction(spec.factor), macs, c_in + 3 * spec.out * spec.factor**2)
 
     def read(self, view: View) -> Iterator[Proposal]:
         shuffled, conv = view.dims("subpel_conv.0.weight", 4), view.dims("conv.weight", 4)

@@ -29,7 +29,7 @@ class Subpel(BlockKind[SubpelSpec]):
 
     def flow(self, spec: SubpelSpec, c_in: int) -> Flow:
         macs = c_in * spec.out * spec.factor**2 * spec.kernel**2
-        return Flow(spec.out, Fraction(spec.factor), macs)
+        return Flow(spec.out, Fraction(spec.factor), macs, c_in + 2 * spec.out * spec.factor**2)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("0.weight", 4)

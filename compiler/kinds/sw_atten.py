@@ -12,6 +12,7 @@ from codecspec.compiler.transformer_tensors import (
     read_attention,
     residual_unit_macs,
     residual_unit_tensors,
+    transformer_held,
     transformer_macs,
     transformer_tensors,
 )
@@ -44,7 +45,9 @@ class SWAtten(BlockKind[SWAttenSpec]):
     def flow(self, spec: SWAttenSpec, c_in: int) -> Flow:
         width = spec.width
         gate = 2 * NUM_UNITS * residual_unit_macs(width) + width**2
-        return Flow(c_in, macs=2 * c_in * width + gate + 2 * transformer_macs(width, spec.window))
+        macs = 2 * c_in * width + gate + 2 * transformer_macs(width, spec.window)
+        shifted = transformer_held(width, width // spec.head_dim, spec.window, spec.window // 2)
+        return Flow(c_in, macs=macs, held=c_in + width + shifted)
 
     def problem(self, spec: SWAttenSpec, c_in: int) -> tuple[str, str] | None:
         if spec.width % spec.head_dim or spec.width % 2:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
 from codecspec.compiler.reading import View
-from codecspec.compiler.transformer_tensors import read_attention, transformer_macs, transformer_tensors
+from codecspec.compiler.transformer_tensors import (
+    read_attention,
+    transformer_held,
+    transformer_macs,
+    transformer_tensors,
+)
 from codecspec.schema.transformer_blocks import SwinSpec
 
 if TYPE_CHECKING:
@@ -24,7 +29,8 @@ class Swin(BlockKind[SwinSpec]):
         return transformer_tensors("", c_in, spec.heads, spec.window, spec.mlp_ratio)
 
     def flow(self, spec: SwinSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=transformer_macs(c_in, spec.window, spec.mlp_ratio))
+        held = transformer_held(c_in, spec.heads, spec.window, spec.shift, spec.mlp_ratio)
+        return Flow(c_in, macs=transformer_macs(c_in, spec.window, spec.mlp_ratio), held=held)
 
     def problem(self, spec: SwinSpec, c_in: int) -> tuple[str, str] | None:
         if c_in % spec.heads:

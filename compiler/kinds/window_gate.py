@@ -9,6 +9,7 @@ from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
+    attention_held,
     attention_macs,
     attention_tensors,
     read_attention,
@@ -40,7 +41,8 @@ class WindowGate(BlockKind[WindowGateSpec]):
 
     def flow(self, spec: WindowGateSpec, c_in: int) -> Flow:
         units = 2 * NUM_UNITS * residual_unit_macs(c_in)
-        return Flow(c_in, macs=units + attention_macs(c_in, spec.window) + c_in**2)
+        held = 2 * c_in + attention_held(c_in, spec.heads, spec.window, spec.shift)
+        return Flow(c_in, macs=units + attention_macs(c_in, spec.window) + c_in**2, held=held)
 
     def problem(self, spec: WindowGateSpec, c_in: int) -> tuple[str, str] | None:
         if c_in % spec.heads:

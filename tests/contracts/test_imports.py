@@ -71,6 +71,8 @@ LIGHT = {
     "compile-spec --tree": ["compile_spec", "wacnn", "--tree"],
     "infer-spec --help": ["infer_spec", "--help"],
     "codecspec --help": ["codecspec", "--help"],
+    "codecspec schema": ["codecspec", "schema"],
+    "codecspec stats": ["codecspec", "stats", "wacnn", "cca-aux"],
 }
 PROBE = """
 import contextlib, importlib, io, json, sys
