@@ -129,13 +129,24 @@ def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
         message = f"not YAML: the character U+{ord(strange[0]):04X} is not allowed"
         raise SchemaError("E-yaml", str(where), message, "take it out")
     try:
-        return _Composer(name).compose(text)
+        return _composed(text, name)
     except yaml.MarkedYAMLError as error:
         at = _place(name, error.problem_mark or error.context_mark)
         what = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise SchemaError("E-yaml", str(at), f"not YAML: {what}") from None
     except yaml.YAMLError as error:
         raise SchemaError("E-yaml", str(start), f"not YAML: {error}") from None
+
+
+def _composed(text: str, name: str) -> SourceMap:
+    try:
+        return _Composer(name, _PARSER).compose(text)
+    except yaml.MarkedYAMLError as error:
+        if "nesting depth" not in str(error.problem):
+            raise
+    # libyaml reads ahead, and from 0.2.6 on stops at a depth of its own before the first event comes out. PyYAML's own
+    # parser says where ours is passed.
+    return _Composer(name, yaml.SafeLoader).compose(text)
 
 
 def write_yaml(content: Mapping[str, Any]) -> str:
@@ -164,8 +175,9 @@ class _Open:
 class _Composer:
     """Builds the tree from parser events, iteratively, and counts as it goes."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parser: Any) -> None:
         self.name = name
+        self.parser = parser
         self.nodes = 0
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
@@ -175,7 +187,7 @@ class _Composer:
     def compose(self, text: str) -> SourceMap:
         start = Mark(self.name, 1, 1)
         documents = 0
-        for event in yaml.parse(text, Loader=_PARSER):
+        for event in yaml.parse(text, Loader=self.parser):
             mark = _place(self.name, event.start_mark)
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
