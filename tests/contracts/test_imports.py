@@ -66,11 +66,13 @@ def test_every_import_is_a_declared_dependency() -> None:
 
 LIGHT = {
     "import codecspec": [],
+    "import codecspec.zoo": [],
     "import codecspec.compiler.kinds": [],
     "compile-spec --check": ["compile_spec", "--check", str(ROOT / "specs" / "wacnn.yaml")],
     "compile-spec --tree": ["compile_spec", "wacnn", "--tree"],
     "infer-spec --help": ["infer_spec", "--help"],
     "codecspec --help": ["codecspec", "--help"],
+    "codecspec zoo": ["codecspec", "zoo"],
 }
 PROBE = """
 import contextlib, importlib, io, json, sys
