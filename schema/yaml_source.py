@@ -140,13 +140,12 @@ def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
 
 def _composed(text: str, name: str) -> SourceMap:
     try:
-        return _Composer(name, _PARSER).compose(text)
+        return _Composer(name).compose(text, _PARSER)
     except yaml.MarkedYAMLError as error:
-        if "nesting depth" not in str(error.problem):
+        if "maximum nesting depth" not in str(error.problem):
             raise
-    # libyaml reads ahead, and from 0.2.6 on stops at a depth of its own before the first event comes out. PyYAML's own
-    # parser says where ours is passed.
-    return _Composer(name, yaml.SafeLoader).compose(text)
+    # Recent libyaml reads ahead and has a limit of its own; its elder comes to ours first, which says the place.
+    return _Composer(name).compose(text, yaml.SafeLoader)
 
 
 def write_yaml(content: Mapping[str, Any]) -> str:
@@ -175,19 +174,18 @@ class _Open:
 class _Composer:
     """Builds the tree from parser events, iteratively, and counts as it goes."""
 
-    def __init__(self, name: str, parser: Any) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.parser = parser
         self.nodes = 0
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.root: Any = None
         self.has_root = False
 
-    def compose(self, text: str) -> SourceMap:
+    def compose(self, text: str, parser: Any) -> SourceMap:
         start = Mark(self.name, 1, 1)
         documents = 0
-        for event in yaml.parse(text, Loader=self.parser):
+        for event in yaml.parse(text, Loader=parser):
             mark = _place(self.name, event.start_mark)
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1

@@ -11,7 +11,7 @@ import torch
 import codecspec as cs
 from codecspec.compiler.canonical import canonical_dict
 from codecspec.compiler.convert import from_canonical, to_canonical
-from codecspec.compiler.layouts import load_layout
+from codecspec.compiler.layouts import layouts, load_layout
 from codecspec.compiler.plan import AUX, PARTS
 from codecspec.compiler.saved_model import with_weights
 from codecspec.schema.channel_groups import ChannelGroupsSpec
@@ -171,12 +171,26 @@ def test_a_checkpoint_with_it_loads_without_it(tmp_path: Path, layout: str | Non
     assert all(torch.equal(tensor, state[key]) for key, tensor in bare.state_dict().items())
 
 
-def test_a_checkpoint_without_it_does_not_load_with_it() -> None:
-    state = small("cca").state_dict()
-    with pytest.raises(cs.CheckpointError, match="missing") as caught:
-        to_canonical(state, cs.lower(cs.load_spec("cca-aux", **SMALL["cca-aux"])))
-    assert all(problem.where.startswith(f"{AUX}.") for problem in caught.value.problems[:50])
-    assert "aux_entropy_model.y_entropy_bottleneck.quantiles" in [problem.where for problem in caught.value.problems]
+@pytest.mark.parametrize("name", [name for name in HOSTS if name != "cca-aux"])
+def test_a_checkpoint_without_it_does_not_load_with_it(name: str) -> None:
+    plan = cs.lower(with_branch(name))
+    with pytest.raises(cs.CheckpointError, match="missing: the model needs it") as caught:
+        to_canonical(small(name).state_dict(), plan)
+    missing = [problem.where for problem in caught.value.problems]
+    assert missing == [key for key in plan.manifest() if key.startswith(f"{AUX}.")]
+    assert "aux_entropy_model.y_entropy_bottleneck.quantiles" in missing
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_compressais_containers_have_a_place_for_it(name: str) -> None:
+    codec = fill(cs.build(cs.lower(with_branch(name))))
+    layout = next(found for found in layouts() if found.name == "compressai" and name in found.families)
+    theirs = from_canonical(codec.state_dict(), layout).tensors
+    assert {key for key in theirs if key.startswith(f"{AUX}.")} == {
+        key for key in codec.state_dict() if key.startswith(f"{AUX}.")
+    }
+    back = to_canonical(theirs, cs.lower(with_branch(name))).tensors
+    assert all(torch.equal(back[key], tensor) for key, tensor in codec.state_dict().items())
 
 
 @pytest.mark.parametrize("lrps", [3, 5], ids=["present", "published"])
