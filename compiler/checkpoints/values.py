@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codecspec.compiler.checkpoints.byte_source import ByteSource
 from codecspec.compiler.checkpoints.damaged import DamagedError, printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, NOT_IN_NUMPY, SWAPPED_BYTES
-from codecspec.compiler.checkpoints.manifest import MAX_VALUE_BYTES
+from codecspec.compiler.checkpoints.manifest import MAX_VALUE_BYTES, Values
 from codecspec.compiler.checkpoints.stored_tensors import Storage, StoredTensor
 from codecspec.schema.errors import CheckpointError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class StoredValues:
+class StoredValues(Values):
     """The values of tensors that lie in one file or several."""
 
     def __init__(self, tensors: Mapping[str, StoredTensor]) -> None:
@@ -96,7 +96,7 @@ def _storage(storage: Storage, mapped: dict[str, torch.UntypedStorage]) -> torch
     return buffer.untyped_storage()
 
 
-class GivenValues:
+class GivenValues(Values):
     """The values of tensors that somebody hands over in a mapping."""
 
     def __init__(self, tensors: Mapping[str, Any], name: str) -> None:
