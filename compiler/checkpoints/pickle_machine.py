@@ -54,7 +54,7 @@ class Name:
 
 
 class Opaque:
-    """Something that is no tensor and no container, and of which only this much is known."""
+    """Something that is no tensor and no container, and of which only the name is known."""
 
     __slots__ = ("what",)
 

@@ -49,7 +49,7 @@ def find_state_dict(content: object, is_tensor: IsTensor, name: str, key: str | 
         CheckpointError: there is none, it has entries that are no tensors, or which is meant is not clear.
     """
     if not isinstance(content, Mapping) or not content:
-        what = "one tensor" if is_tensor(content) else f"a {type(content).__name__}"
+        what = "one tensor" if is_tensor(content) else f"a {getattr(content, 'what', type(content).__name__)}"
         raise CheckpointError("E-checkpoint", name, f"it holds {what}, not a state dict")
     paths = list(islice(_paths(content, is_tensor, (), {}), MAX_STATE_DICTS))
     names = tuple(".".join(path) for path in paths if path)
