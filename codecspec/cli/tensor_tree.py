@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
@@ -25,21 +24,21 @@ class Group:
     tensors: int = 0
     elements: int = 0
     nbytes: int = 0
-    dtypes: Counter[str] = field(default_factory=Counter)
+    dtypes: dict[str, int] = field(default_factory=dict)
 
     @property
     def said(self) -> str:
         """The type and shape of a tensor; the types in a group."""
         if self.info is not None:
             return f"{self.info.dtype} [{listed(map(str, self.info.shape)) if self.info.shape else ''}]"
-        return listed(name for name, _ in self.dtypes.most_common())
+        return listed(sorted(self.dtypes, key=self.dtypes.__getitem__, reverse=True))
 
-    def count(self, info: TensorInfo) -> None:
+    def count(self, dtype: str, elements: int, nbytes: int) -> None:
         """Add a tensor to what is counted here."""
         self.tensors += 1
-        self.elements += info.elements
-        self.nbytes += info.nbytes
-        self.dtypes[info.dtype] += 1
+        self.elements += elements
+        self.nbytes += nbytes
+        self.dtypes[dtype] = self.dtypes.get(dtype, 0) + 1
 
     def rows(self, depth: int, level: int = 0) -> Iterator[tuple[int, str, Group]]:
         """Level, name and group of all that is shown, down to `depth` levels; a group of one group is one with it."""
@@ -69,10 +68,13 @@ def tree_of(manifest: Manifest) -> Group:
     """The tree of all keys of a manifest."""
     root = Group()
     for key, info in manifest.items():
+        elements, nbytes = info.elements, info.nbytes
         group = root
-        group.count(info)
+        group.count(info.dtype, elements, nbytes)
         for step in key.split(".", MAX_LEVELS):
-            group = group.children.setdefault(step, Group())
-            group.count(info)
+            if step not in group.children:
+                group.children[step] = Group()
+            group = group.children[step]
+            group.count(info.dtype, elements, nbytes)
         group.info = info
     return root
