@@ -57,8 +57,8 @@ def _are_nodes(value: Any) -> bool:
 
 
 def _rows(path: str, first: Sequence[Any], second: Sequence[Any]) -> Iterator[Difference]:
-    texts = [[json.dumps(item, sort_keys=True) for item in row] for row in (first, second)]
-    for tag, i, i_end, j, j_end in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+    ones, others = ([json.dumps(item, sort_keys=True) for item in row] for row in (first, second))
+    for tag, i, i_end, j, j_end in SequenceMatcher(None, ones, others, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
         paired = min(i_end - i, j_end - j)

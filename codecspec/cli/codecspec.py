@@ -9,6 +9,7 @@ from codecspec.cli.compress import compress
 from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
 from codecspec.cli.diff import diff
+from codecspec.cli.inspect import inspect
 from codecspec.cli.plot import plot
 from codecspec.cli.run import run
 from codecspec.cli.scan import scan_folder
@@ -32,6 +33,7 @@ app.command(epilog="Example: codecspec plot mine.json bpg.json -o curve.svg")(pl
 app.command(epilog="Example: codecspec bd bpg.json mine.json")(bd)
 app.command(epilog="Example: codecspec schema -o codecspec.schema.json")(schema)
 app.command(epilog="Example: codecspec stats wacnn tcm --size 2048x1360")(stats)
+app.command(epilog="Example: codecspec inspect ckpt.pth.tar --depth 3")(inspect)
 app.command(epilog="Example: codecspec zoo")(zoo)
 
 

@@ -1,5 +1,6 @@
 """Files of weights: what tensors they hold, told without torch and without running anything in them; and writing."""
 
+from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.compiler.checkpoints.manifest import Manifest, TensorInfo
 from codecspec.compiler.checkpoints.read import CheckpointLike, read_manifest, read_metadata, read_tensors
 from codecspec.compiler.checkpoints.write import (
@@ -16,6 +17,7 @@ __all__ = [
     "CheckpointLike",
     "Manifest",
     "TensorInfo",
+    "printable",
     "read_manifest",
     "read_metadata",
     "read_tensors",

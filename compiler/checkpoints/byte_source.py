@@ -4,48 +4,41 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO, Any, Protocol
+from abc import ABC, abstractmethod
+from typing import IO, Any
 
 from codecspec.schema.errors import CheckpointError
 
 
-class ByteSource(Protocol):
-    """Bytes by their place."""
+class ByteSource(ABC):
+    """Bytes by their place.
 
-    @property
-    def name(self) -> str:
-        """For messages."""
-        ...
+    Args:
+        name: for messages.
+        size: bytes in all.
+        path: where it can be mapped from; None where it is no local file.
+        location: its path or URL; None where it is only an open file object.
+    """
 
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        ...
+    name: str
+    size: int
+    path: str | None = None
+    location: str | None = None
 
-    @property
-    def path(self) -> str | None:
-        """Where it can be mapped from; None where it is no local file."""
-        ...
-
-    @property
-    def location(self) -> str | None:
-        """Its path or URL; None where it is only an open file object."""
-        ...
-
+    @abstractmethod
     def read(self, start: int, length: int) -> bytes:
         """Exactly `length` bytes from `start` on.
 
         Raises:
             CheckpointError: there are not so many, or reading fails.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of what is open; a later `read` opens it again."""
-        ...
 
 
-class LocalFile:
+class LocalFile(ByteSource):
     """A file on disk, open while it is being read; that it is still the same file is checked whenever it is opened."""
 
     def __init__(self, path: str) -> None:
@@ -66,7 +59,7 @@ class LocalFile:
 
     def _open(self) -> IO[bytes]:
         try:
-            file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
+            file = open(self.name, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise CheckpointError("E-checkpoint", self.name, f"it cannot be opened: {reason}") from error
@@ -79,10 +72,8 @@ class LocalFile:
         return file
 
 
-class OpenFile:
+class OpenFile(ByteSource):
     """A binary file object that can seek; it stays open, and is the caller's."""
-
-    path = None
 
     def __init__(self, file: IO[bytes], name: str, location: str | None = None) -> None:
         self.name = name

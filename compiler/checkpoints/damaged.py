@@ -11,6 +11,10 @@ class DamagedError(Exception):
     """A file is not what its format asks for. Whoever knows the file's name makes a CheckpointError of it."""
 
 
+class RefusedError(DamagedError):
+    """It may be whole, and holds what is not looked at: code, or something else that a state dict needs not."""
+
+
 def printable(name: str) -> str:
     """A name as it is, if it can be printed; cut, and with escapes for what a terminal would obey."""
     short = name if len(name) <= MAX_SAID else f"{name[: MAX_SAID - 3]}..."

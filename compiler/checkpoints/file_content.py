@@ -45,15 +45,12 @@ def read_content(source: ByteSource) -> FileContent:
 
 def _by_its_start(source: ByteSource) -> FileContent:
     start = source.read(0, min(9, source.size))
-    fits = int.from_bytes(start[:8], "little") + 8 <= source.size
-    if start[8:] == b"{" and fits:  # first: the length of a header may begin as the other formats do
+    if start[8:] == b"{":  # before the others: its first bytes are a length, which may look like one of them
         return FileContent(*_safetensors(source))
     if start.startswith(b"PK\3\4"):
         return FileContent(read_zip(source), "zip")
     if start.startswith(b"\x80"):
         return FileContent(read_legacy(source), "legacy")
-    if start[8:] == b"{":
-        return FileContent(*_safetensors(source))
     raise DamagedError("it starts like no format that is known" if start else "it is empty")
 
 

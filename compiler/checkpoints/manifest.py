@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
@@ -43,16 +44,16 @@ class TensorInfo:
         return self.elements * ITEM_BYTES.get(self.dtype, 0)
 
 
-class Values(Protocol):
+class Values(ABC):
     """What hands out the values of a manifest's tensors."""
 
+    @abstractmethod
     def one(self, key: str) -> numpy.ndarray[Any, Any]:
         """The values of one small tensor."""
-        ...
 
+    @abstractmethod
     def all(self) -> dict[str, Tensor]:
         """All tensors."""
-        ...
 
 
 class Manifest(Mapping[str, TensorInfo]):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from operator import length_hint
 from typing import Any
 
-from codecspec.compiler.checkpoints.damaged import DamagedError, checked_key, printable
+from codecspec.compiler.checkpoints.damaged import DamagedError, RefusedError, checked_key, printable
 from codecspec.schema.errors import CheckpointError
 
 MAX_OPCODES = 1_000_000
@@ -54,7 +54,7 @@ class Name:
 
 
 class Opaque:
-    """Something that is no tensor and no container, and of which only this much is known."""
+    """Something that is no tensor and no container, and of which only the name is known."""
 
     __slots__ = ("what",)
 
@@ -103,6 +103,8 @@ class PickleMachine:
         self.stack, self.marks, self.memo = [], [], {}
         try:
             return self._run()
+        except RefusedError as error:
+            raise self._problem(str(error), HINT) from error
         except DamagedError as error:
             raise self._problem(str(error)) from error
         except (struct.error, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
@@ -138,9 +140,9 @@ class PickleMachine:
                     arguments = pop()
                     stack[-1] = stack[-1].make(arguments if type(arguments) is tuple else ())
                 elif opcode == 0x58:  # BINUNICODE
-                    end = position + 4 + integer(data, position)[0]
-                    push(self._text(position + 4, end))
-                    position = end
+                    start = position + 4
+                    position = start + integer(data, position)[0]
+                    push(self._text(start, position))
                 elif opcode == 0x51:  # BINPERSID
                     stack[-1] = persistent(stack[-1])
                 elif opcode == 0x4D:  # BININT2
@@ -170,7 +172,9 @@ class PickleMachine:
         operation = _OPERATIONS.get(opcode)
         if operation is None:
             known = REFUSED.get(opcode)
-            raise DamagedError(f"it uses the opcode {known}, which no state dict needs" if known else DAMAGED)
+            if known is None:
+                raise DamagedError(DAMAGED)
+            raise RefusedError(f"it uses the opcode {known}, which no state dict needs")
         return operation(self, position)
 
     def _bytes(self, start: int, end: int) -> bytes:
@@ -191,11 +195,11 @@ class PickleMachine:
     def _named(self, name: str) -> None:
         found = self.names.get(name)
         if found is None:
-            raise DamagedError(f"it names {printable(name)}, which no state dict needs; nothing in it was run")
+            raise RefusedError(f"it names {printable(name)}, which no state dict needs; nothing in it was run")
         self.stack.append(found)
 
-    def _problem(self, message: str) -> CheckpointError:
-        return CheckpointError("E-checkpoint", f"{self.where} byte {self.position}", message, HINT)
+    def _problem(self, message: str, hint: str = "") -> CheckpointError:
+        return CheckpointError("E-checkpoint", f"{self.where} byte {self.position}", message, hint)
 
     # Each of the following does one opcode, and returns the position after it.
 

@@ -11,47 +11,31 @@ from codecspec.compiler.checkpoints.pickle_machine import Name, Opaque
 from codecspec.compiler.checkpoints.stored_tensors import Storage, StoredTensor, checked_view
 
 
-class StoragePart:
-    """What a persistent id stands for: a storage, or (in old files) some of its numbers."""
-
-    __slots__ = ("offset", "storage")
-
-    def __init__(self, storage: Storage, offset: int = 0) -> None:
-        self.storage = storage
-        self.offset = offset
-
-
 def _rebuild_tensor(arguments: tuple[Any, ...]) -> StoredTensor:
     """`(storage, offset, size, stride, ..)`; the rest says how to train it."""
     _require(arguments, 4)
-    part, offset, shape, strides = arguments[:4]
-    return _view(part, part.storage.dtype if type(part) is StoragePart else "", offset, shape, strides)
+    storage = arguments[0]
+    return checked_view(storage, storage.dtype, arguments[2], arguments[3], arguments[1])
 
 
 def _rebuild_tensor_v3(arguments: tuple[Any, ...]) -> StoredTensor:
     """`(storage, offset, size, stride, requires_grad, hooks, dtype, ..)`, of the types that no storage has."""
     _require(arguments, 7)
-    part, offset, shape, strides, _, _, kind = arguments[:7]
-    return _view(part, kind.dtype if type(kind) is Name else "", offset, shape, strides)
+    kind = arguments[6]
+    if type(kind) is not Name or not kind.dtype:
+        raise DamagedError("a tensor in it has no type")
+    return checked_view(arguments[0], kind.dtype, arguments[2], arguments[3], arguments[1])
 
 
 def _require(arguments: tuple[Any, ...], count: int) -> None:
-    if len(arguments) < count:
-        raise DamagedError("a tensor in it is rebuilt from too little")
-
-
-def _view(part: StoragePart, dtype: str, offset: object, shape: object, strides: object) -> StoredTensor:
-    if type(part) is not StoragePart or not dtype:
-        raise DamagedError("a tensor in it has no storage, or no type")
-    if part.offset and type(offset) is int:
-        offset += part.offset
-    return checked_view(part.storage, dtype, shape, strides, offset)
+    """Refuse arguments of a tensor that are not that many, the first one a storage."""
+    if len(arguments) < count or type(arguments[0]) is not Storage:
+        raise DamagedError("a tensor in it has no storage, offset, shape and strides")
 
 
 def _rebuild_parameter(arguments: tuple[Any, ...]) -> StoredTensor:
     """`(tensor, requires_grad, hooks, ..)`."""
-    _require(arguments, 1)
-    tensor = arguments[0]
+    tensor = arguments[0] if arguments else None
     if type(tensor) is not StoredTensor:
         raise DamagedError("a parameter in it is no tensor")
     return tensor
@@ -59,12 +43,12 @@ def _rebuild_parameter(arguments: tuple[Any, ...]) -> StoredTensor:
 
 def _rebuild_from_type(arguments: tuple[Any, ...]) -> object:
     """`(function, type, arguments, state)`, of a tensor that somebody gave attributes."""
-    _require(arguments, 3)
-    function, _, inner = arguments[:3]
-    make = function.make if type(function) is Name and type(inner) is tuple else None
-    if make is None or make is _rebuild_from_type:
-        raise DamagedError("a tensor in it is rebuilt by nothing that rebuilds tensors")
-    return make(inner)
+    function, inner = (arguments[0], arguments[2]) if len(arguments) > 2 else (None, None)
+    if type(function) is not Name or type(inner) is not tuple:
+        raise DamagedError("a tensor in it is rebuilt by nothing")
+    if function.make is None or function.make is _rebuild_from_type:
+        raise DamagedError(f"a tensor in it is rebuilt by {function.name}")
+    return function.make(inner)
 
 
 def _mapping(arguments: tuple[Any, ...]) -> dict[str, Any]:

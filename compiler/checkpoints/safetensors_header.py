@@ -11,6 +11,7 @@ from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, OF_SAFETENSORS
 from codecspec.compiler.checkpoints.stored_tensors import (
     MAX_DIMENSIONS,
     Storage,
+    StorageSpace,
     StoredTensor,
     checked_view,
     contiguous,
@@ -38,13 +39,18 @@ def read_header(source: ByteSource) -> tuple[dict[str, StoredTensor], dict[str, 
     if type(metadata) is not dict or not all(type(value) is str for value in metadata.values()):
         raise CheckpointError("E-checkpoint", f"{source.name}#{METADATA}", "it is no mapping of text to text")
     placed = sorted(((_place(source, key, entry), key, entry) for key, entry in header.items()), key=lambda e: e[0])
+    space = HeaderStorages(source)
     end = 0
     found: dict[str, StoredTensor] = {}
     for (begin, until), key, entry in placed:
         if begin != end:
             message = f"its bytes start at {begin}, and those of the tensor before it end at {end}"
             raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", message)
-        found[key] = _tensor(source, key, entry, 8 + length + begin, until - begin)
+        space.starts[key] = 8 + length + begin
+        try:
+            found[key] = _tensor(space, key, entry, until - begin)
+        except DamagedError as error:
+            raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", str(error)) from error
         end = until
     if 8 + length + end != source.size:
         message = f"not a safetensors file: its tensors take {end} bytes, and {source.size - 8 - length} are there"
@@ -70,22 +76,27 @@ def _place(source: ByteSource, key: str, entry: Any) -> tuple[int, int]:
     raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", message)
 
 
-def _tensor(source: ByteSource, key: str, entry: dict[str, Any], start: int, nbytes: int) -> StoredTensor:
-    where = f"{source.name}#{printable(key)}"
-    said = entry.get("dtype")
+def _tensor(space: HeaderStorages, key: str, entry: dict[str, Any], nbytes: int) -> StoredTensor:
+    said, shape = entry.get("dtype"), entry.get("shape")
     dtype = OF_SAFETENSORS.get(said) if type(said) is str else None
     if dtype is None:
         what = printable(said) if type(said) is str else "none"
-        raise CheckpointError("E-checkpoint", where, f"of the type {what}; known are: {listed(OF_SAFETENSORS)}")
-    shape = entry.get("shape")
-    storage = Storage(source, key, dtype, nbytes, start, sys.byteorder != "little")
-    try:
-        if type(shape) is not list or len(shape) > MAX_DIMENSIONS or not all(type(size) is int for size in shape):
-            raise DamagedError(f"its shape is no list of at most {MAX_DIMENSIONS} whole numbers")
-        tensor = checked_view(storage, dtype, tuple(shape), contiguous(tuple(shape)), 0)
-    except DamagedError as error:
-        raise CheckpointError("E-checkpoint", where, str(error)) from error
+        raise DamagedError(f"of the type {what}; known are: {listed(OF_SAFETENSORS)}")
+    if type(shape) is not list or len(shape) > MAX_DIMENSIONS or not all(type(size) is int for size in shape):
+        raise DamagedError(f"its shape is no list of at most {MAX_DIMENSIONS} whole numbers")
+    sizes = tuple(shape)
+    tensor = checked_view(Storage(space, key, dtype, nbytes), dtype, sizes, contiguous(sizes), 0)
     if tensor.nbytes != nbytes:
-        message = f"it needs {tensor.nbytes} bytes ({ITEM_BYTES[dtype]} a number), and has {nbytes}"
-        raise CheckpointError("E-checkpoint", where, message)
+        raise DamagedError(f"it needs {tensor.nbytes} bytes ({ITEM_BYTES[dtype]} a number), and has {nbytes}")
     return tensor
+
+
+class HeaderStorages(StorageSpace):
+    """The bytes of each tensor, where the header says they are."""
+
+    def __init__(self, source: ByteSource) -> None:
+        super().__init__(source, sys.byteorder != "little")
+        self.starts: dict[str, int] = {}
+
+    def start_of(self, key: str) -> int:
+        return self.starts[key]

@@ -49,16 +49,19 @@ def find_state_dict(content: object, is_tensor: IsTensor, name: str, key: str | 
         CheckpointError: there is none, it has entries that are no tensors, or which is meant is not clear.
     """
     if not isinstance(content, Mapping) or not content:
-        what = "one tensor" if is_tensor(content) else f"a {type(content).__name__}"
+        what = "one tensor" if is_tensor(content) else f"a {getattr(content, 'what', type(content).__name__)}"
         raise CheckpointError("E-checkpoint", name, f"it holds {what}, not a state dict")
     paths = list(islice(_paths(content, is_tensor, (), {}), MAX_STATE_DICTS))
     names = tuple(".".join(path) for path in paths if path)
     path = _named(key, paths, name) if key is not None else _meant(paths, content, name)
     entries: Any = content
-    for step in path:
+    for depth, step in enumerate(path):
+        if key is None and step not in WRAPPERS and any(map(is_tensor, entries.values())):
+            path = path[:depth]  # a state dict with a mapping in it, it seems, and not a wrapper with a tensor beside
+            break
         entries = entries[step]
     _require_tensors(entries, is_tensor, name)
-    return StateDict(dict(entries), tuple(_words(path, names)), names)
+    return StateDict({str(key): value for key, value in entries.items()}, tuple(_words(path, names)), names)
 
 
 def without_prefixes(entries: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -97,8 +100,8 @@ def _paths(
         yield path
     elif len(path) < MAX_DEPTH and OPTIMIZER not in content:
         for name, value in content.items():
-            if isinstance(value, Mapping):
-                yield from _paths(value, is_tensor, (*path, str(name)), seen)
+            if isinstance(value, Mapping) and isinstance(name, str):
+                yield from _paths(value, is_tensor, (*path, name), seen)
 
 
 def _first(paths: list[tuple[str, ...]], above: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -150,7 +153,7 @@ def _require_tensors(entries: Mapping[str, Any], is_tensor: IsTensor, name: str)
     strange = [printable(str(key)) for key, value in entries.items() if not is_tensor(value)]
     if not entries or strange:
         message = f"these entries are no tensors: {listed(strange[:8])}{', ..' if len(strange) > 8 else ''}"
-        hint = f"a state dict is looked for under {listed(WRAPPERS)}, and anywhere where all entries are tensors"
+        hint = f"a state dict is looked for under {listed(WRAPPERS)}; --key NAME, or key=... in Python, names another"
         raise CheckpointError("E-checkpoint", name, message, hint)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from codecspec.compiler.checkpoints.damaged import DamagedError
@@ -11,47 +11,61 @@ from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
 if TYPE_CHECKING:
     from codecspec.compiler.checkpoints.byte_source import ByteSource
 
-MAX_DIMENSIONS = 32
+MAX_DIMENSIONS = 16
 MAX_ELEMENTS = 1 << 48
 """Of a tensor, and of what lies between its first number and its last: more than any memory holds."""
+
+
+class StorageSpace(ABC):
+    """All storages of a file.
+
+    Args:
+        source: what they are read from.
+        swapped: their numbers have their bytes in the other order than this machine's.
+    """
+
+    def __init__(self, source: ByteSource, swapped: bool) -> None:
+        self.source = source
+        self.swapped = swapped
+
+    @abstractmethod
+    def start_of(self, key: str) -> int:
+        """The place of a storage's first byte in the source; asked when its bytes are needed, not before.
+
+        Raises:
+            DamagedError: it is not where the file says.
+            CheckpointError: the file cannot be read.
+        """
 
 
 class Storage:
     """A run of bytes in a file that tensors are views of.
 
     Args:
-        source: what it is read from.
-        name: what the file calls it.
+        space: the file's storages.
+        key: what the file calls this one.
         dtype: the type that the file gives it.
         nbytes: its size.
-        start: its place in `source`, or how to find out; nobody asks before its bytes are needed.
-        swapped: its numbers have their bytes in the other order than this machine's.
+        skipped: bytes before its first, where it is a part of the storage of that key.
     """
 
-    __slots__ = ("_start", "dtype", "name", "nbytes", "source", "swapped")
+    __slots__ = ("dtype", "key", "nbytes", "skipped", "space")
 
-    def __init__(
-        self,
-        source: ByteSource,
-        name: str,
-        dtype: str,
-        nbytes: int,
-        start: int | Callable[[], int],
-        swapped: bool = False,
-    ) -> None:
-        self.source = source
-        self.name = name
+    def __init__(self, space: StorageSpace, key: str, dtype: str, nbytes: int, skipped: int = 0) -> None:
+        self.space = space
+        self.key = key
         self.dtype = dtype
         self.nbytes = nbytes
-        self._start = start
-        self.swapped = swapped
+        self.skipped = skipped
 
     @property
+    def source(self) -> ByteSource:
+        """What it is read from."""
+        return self.space.source
+
     def start(self) -> int:
-        """The place of its first byte in the source."""
-        if not isinstance(self._start, int):
-            self._start = self._start()
-        return self._start
+        """The place of its first byte in the source; see `StorageSpace.start_of`."""
+        return self.space.start_of(self.key) + self.skipped
 
 
 class StoredTensor:

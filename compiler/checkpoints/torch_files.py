@@ -9,8 +9,8 @@ from codecspec.compiler.checkpoints.byte_source import ByteSource
 from codecspec.compiler.checkpoints.damaged import DamagedError, printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
 from codecspec.compiler.checkpoints.pickle_machine import Name, PickleEndsError, PickleMachine
-from codecspec.compiler.checkpoints.pickle_names import NAMES, StoragePart
-from codecspec.compiler.checkpoints.stored_tensors import MAX_ELEMENTS, Storage
+from codecspec.compiler.checkpoints.pickle_names import NAMES
+from codecspec.compiler.checkpoints.stored_tensors import MAX_ELEMENTS, Storage, StorageSpace
 from codecspec.compiler.checkpoints.zip_directory import Member, data_start, read_directory
 from codecspec.schema.errors import CheckpointError
 
@@ -37,7 +37,7 @@ def read_zip(source: ByteSource) -> object:
     pickle = _member_bytes(source, found[0], members[found[0]], MAX_PICKLE_BYTES)
     swapped = _byteorder(source, members, f"{folder}byteorder") != sys.byteorder
     storages = ZipStorages(source, members, f"{folder}data/", swapped)
-    machine = PickleMachine(pickle, f"{source.name} data.pkl", NAMES, storages.part)
+    machine = PickleMachine(pickle, f"{source.name} data.pkl", NAMES, storages.storage)
     try:
         return machine.load()
     except PickleEndsError as error:
@@ -61,41 +61,36 @@ def _byteorder(source: ByteSource, members: dict[str, Member], name: str) -> str
     return order
 
 
-class ZipStorages:
+class ZipStorages(StorageSpace):
     """The storages of a zip file, each a member of its own."""
 
     def __init__(self, source: ByteSource, members: dict[str, Member], folder: str, swapped: bool) -> None:
-        self._source = source
+        super().__init__(source, swapped)
         self._members = members
         self._folder = folder
-        self._swapped = swapped
-        self._parts: dict[str, StoragePart] = {}
+        self._storages: dict[str, Storage] = {}
 
-    def part(self, identity: object) -> StoragePart:
+    def storage(self, identity: object) -> Storage:
         """What the persistent id `('storage', type, key, location, numel)` stands for."""
-        dtype, key, numel, _ = storage_identity(identity)
-        part = self._parts.get(key)
-        if part is None:
-            part = self._parts[key] = StoragePart(self._storage(key, dtype, numel))
-        storage = part.storage
-        if storage.dtype != dtype or storage.nbytes != numel * ITEM_BYTES[dtype]:
-            raise DamagedError(f"its storage {printable(key)} is described in two ways")
-        return part
+        dtype, key, nbytes, _ = storage_identity(identity)
+        storage = self._storages.get(key)
+        if storage is None:
+            member = self._members.get(self._folder + key)
+            if member is None:
+                raise DamagedError(f"a tensor in it is of the storage {printable(key)}, which the file has not")
+            if member.nbytes < nbytes:
+                message = f"its storage {printable(key)} should be of {nbytes} bytes, and is of {member.nbytes}"
+                raise DamagedError(message)
+            storage = self._storages[key] = Storage(self, key, dtype, nbytes)
+        return same_storage(storage, dtype, nbytes)
 
-    def _storage(self, key: str, dtype: str, numel: int) -> Storage:
+    def start_of(self, key: str) -> int:
         name = self._folder + key
-        member = self._members.get(name)
-        if member is None:
-            raise DamagedError(f"a tensor in it is of the storage {printable(key)}, which the file has not")
-        nbytes = numel * ITEM_BYTES[dtype]
-        if member.nbytes < nbytes:
-            message = f"its storage {printable(key)} should be of {nbytes} bytes, and is of {member.nbytes}"
-            raise DamagedError(message)
-        return Storage(self._source, name, dtype, nbytes, lambda: data_start(self._source, name, member), self._swapped)
+        return data_start(self.source, name, self._members[name])
 
 
 def storage_identity(identity: object) -> tuple[str, str, int, object]:
-    """dtype, key, numel and view of a persistent id.
+    """dtype, key, bytes and view of a persistent id.
 
     Raises:
         DamagedError: it names no storage.
@@ -103,12 +98,23 @@ def storage_identity(identity: object) -> tuple[str, str, int, object]:
     if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
         whole = type(identity) is tuple and identity[:1] == ("module",)
         raise DamagedError("it holds a whole module, and not its tensors" if whole else "a storage in it is none")
-    _, kind, key, _, numel = identity[:5]
+    kind, key, numel = identity[1], identity[2], identity[4]
     if type(kind) is not Name or not kind.dtype or type(key) is not str or type(numel) is not int:
         raise DamagedError("a storage in it has no type, key or size")
     if not 0 <= numel <= MAX_ELEMENTS:
         raise DamagedError(f"its storage {printable(key)} would be of {numel} numbers")
-    return kind.dtype, key, numel, identity[5] if len(identity) == 6 else None
+    return kind.dtype, key, numel * ITEM_BYTES[kind.dtype], identity[5] if len(identity) == 6 else None
+
+
+def same_storage(storage: Storage, dtype: str, nbytes: int) -> Storage:
+    """The storage, if this is how it was described before.
+
+    Raises:
+        DamagedError: it is not.
+    """
+    if storage.dtype != dtype or storage.nbytes != nbytes:
+        raise DamagedError(f"its storage {printable(storage.key)} is described in two ways")
+    return storage
 
 
 def read_legacy(source: ByteSource) -> object:
@@ -131,7 +137,7 @@ def read_legacy(source: ByteSource) -> object:
 
 def _read_pickles(source: ByteSource, data: bytes) -> object:
     storages = StreamStorages(source)
-    machine = PickleMachine(data, source.name, NAMES, storages.part)
+    machine = PickleMachine(data, source.name, NAMES, storages.storage)
     if machine.load() != MAGIC_NUMBER:
         raise DamagedError("a pickle, and none that torch.save wrote")
     if machine.load() != PROTOCOL_VERSION:
@@ -142,31 +148,30 @@ def _read_pickles(source: ByteSource, data: bytes) -> object:
     return content
 
 
-class StreamStorages:
+class StreamStorages(StorageSpace):
     """The storages of a stream: one after the other behind the pickles, each after its count of numbers."""
 
     def __init__(self, source: ByteSource) -> None:
-        self._source = source
+        super().__init__(source, sys.byteorder != "little")
         self._storages: dict[str, Storage] = {}
         self._starts: dict[str, int] = {}
 
-    def part(self, identity: object) -> StoragePart:
+    def storage(self, identity: object) -> Storage:
         """What the persistent id `('storage', type, key, location, numel, view)` stands for."""
-        dtype, key, numel, view = storage_identity(identity)
+        dtype, key, nbytes, view = storage_identity(identity)
         storage = self._storages.get(key)
         if storage is None:
-            swapped = sys.byteorder != "little"
-            storage = Storage(
-                self._source, key, dtype, numel * ITEM_BYTES[dtype], lambda: self._start(key, numel), swapped
-            )
-            self._storages[key] = storage
-        if storage.dtype != dtype or storage.nbytes != numel * ITEM_BYTES[dtype]:
-            raise DamagedError(f"its storage {printable(key)} is described in two ways")
-        if view is None:
-            return StoragePart(storage)
-        if type(view) is not tuple or len(view) != 3 or type(view[1]) is not int or view[1] < 0:
-            raise DamagedError(f"its storage {printable(key)} has a part that is none")
-        return StoragePart(storage, view[1])
+            storage = self._storages[key] = Storage(self, key, dtype, nbytes)
+        same_storage(storage, dtype, nbytes)
+        return storage if view is None else self._part(storage, view)
+
+    def _part(self, storage: Storage, view: Any) -> Storage:
+        """`(key, offset, numel)`, which torch wrote until 0.4 for a storage inside another."""
+        whole = type(view) is tuple and len(view) == 3 and all(type(count) is int for count in view[1:])
+        skipped, nbytes = (count * ITEM_BYTES[storage.dtype] for count in view[1:]) if whole else (-1, -1)
+        if skipped < 0 or nbytes < 0 or skipped + nbytes > storage.nbytes:
+            raise DamagedError(f"a part of its storage {printable(storage.key)} is none")
+        return Storage(self, storage.key, storage.dtype, nbytes, skipped)
 
     def place(self, keys: Any, position: int) -> None:
         """Put down where each storage is, from their order behind `position`."""
@@ -176,14 +181,16 @@ class StreamStorages:
         for key in keys:
             self._starts[key] = position
             position += 8 + self._storages[key].nbytes
-        if position > self._source.size:
-            where = f"{self._source.name} byte {self._source.size}"
-            message = f"it is truncated: its tensors need {position - self._source.size:,} more bytes"
+        if position > self.source.size:
+            where = f"{self.source.name} byte {self.source.size}"
+            message = f"it is truncated: its tensors need {position - self.source.size:,} more bytes"
             raise CheckpointError("E-checkpoint", where, message)
 
-    def _start(self, key: str, numel: int) -> int:
-        """The place of a storage's first number, behind the count of them that the file repeats there."""
-        count = int.from_bytes(self._source.read(self._starts[key], 8), "little")
+    def start_of(self, key: str) -> int:
+        """Behind the count of its numbers, which the file repeats there."""
+        storage = self._storages[key]
+        numel = storage.nbytes // ITEM_BYTES[storage.dtype]
+        count = int.from_bytes(self.source.read(self._starts[key], 8), "little")
         if count != numel:
             raise DamagedError(f"its storage {printable(key)} should have {numel:,} numbers, and has {count:,}")
         return self._starts[key] + 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codecspec.compiler.checkpoints.byte_source import ByteSource
 from codecspec.compiler.checkpoints.damaged import DamagedError, printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, NOT_IN_NUMPY, SWAPPED_BYTES
-from codecspec.compiler.checkpoints.manifest import MAX_VALUE_BYTES
+from codecspec.compiler.checkpoints.manifest import MAX_VALUE_BYTES, Values
 from codecspec.compiler.checkpoints.stored_tensors import Storage, StoredTensor
 from codecspec.schema.errors import CheckpointError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class StoredValues:
+class StoredValues(Values):
     """The values of tensors that lie in one file or several."""
 
     def __init__(self, tensors: Mapping[str, StoredTensor]) -> None:
@@ -37,14 +37,14 @@ class StoredValues:
         if tensor.dtype in NOT_IN_NUMPY:
             raise CheckpointError("E-checkpoint", where, f"numpy has no {tensor.dtype}")
         try:
-            start = tensor.storage.start + tensor.offset * size
+            start = tensor.storage.start() + tensor.offset * size
             raw = tensor.storage.source.read(start, tensor.span * size)
         except DamagedError as error:
             raise CheckpointError("E-checkpoint", where, str(error)) from error
         finally:
             tensor.storage.source.close()
         flat = np.frombuffer(raw, np.dtype("uint16" if tensor.dtype == "bfloat16" else tensor.dtype))
-        flat = flat.byteswap() if tensor.storage.swapped else flat
+        flat = flat.byteswap() if tensor.storage.space.swapped else flat
         strides = [stride * size for stride in tensor.strides]
         found = np.lib.stride_tricks.as_strided(flat, tensor.shape, strides).copy()
         return (found.astype(np.uint32) << 16).view(np.float32) if tensor.dtype == "bfloat16" else found
@@ -80,8 +80,8 @@ def _storage(storage: Storage, mapped: dict[str, torch.UntypedStorage]) -> torch
     """The bytes of a storage: mapped where they lie in a local file as torch wants them, otherwise read."""
     import torch
 
-    source, start, nbytes = storage.source, storage.start, storage.nbytes
-    if source.path is not None and not storage.swapped and start % ITEM_BYTES[storage.dtype] == 0 and nbytes:
+    source, start, nbytes = storage.source, storage.start(), storage.nbytes
+    if source.path is not None and not storage.space.swapped and start % ITEM_BYTES[storage.dtype] == 0 and nbytes:
         source.read(start, 1)  # that it is still the same file
         if source.path not in mapped:
             whole = torch.from_file(source.path, shared=False, size=source.size, dtype=torch.uint8)
@@ -89,14 +89,14 @@ def _storage(storage: Storage, mapped: dict[str, torch.UntypedStorage]) -> torch
         part: torch.UntypedStorage = mapped[source.path][start : start + nbytes]
         return part
     raw = bytearray(source.read(start, nbytes))
-    if storage.swapped:
+    if storage.space.swapped:
         width = SWAPPED_BYTES.get(storage.dtype, ITEM_BYTES[storage.dtype])
         raw[:] = b"".join(raw[at : at + width][::-1] for at in range(0, nbytes, width))
     buffer = torch.frombuffer(raw, dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
     return buffer.untyped_storage()
 
 
-class GivenValues:
+class GivenValues(Values):
     """The values of tensors that somebody hands over in a mapping."""
 
     def __init__(self, tensors: Mapping[str, Any], name: str) -> None:

@@ -7,7 +7,7 @@ each other's bytes, named twice or outside the file are refused before anything 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from codecspec.compiler.checkpoints.byte_source import ByteSource
 from codecspec.compiler.checkpoints.damaged import DamagedError, printable
@@ -21,23 +21,26 @@ MAX_COMMENT_BYTES = 65_535
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
-_MEMBER = struct.Struct("<4s4B4H3L5H2L")
+_MEMBER = struct.Struct("<4s4x2H8x2L3H8xL")
 _LOCAL_BYTES = 30
+LARGE = 0xFFFFFFFF
+"""Stands for a number that needs more than 32 bits, and is in the extra field."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One file in a zip file.
 
     Args:
-        header: the place of its own header, which its name and its bytes follow.
-        nbytes: how many.
-        end: where the next member may start.
+        header: the place of its own header, which its name, padding and bytes follow.
+        nbytes: how many bytes.
+        name_bytes: the length of its name.
+        limit: where its bytes must end, as something else starts there.
     """
 
     header: int
     nbytes: int
-    end: int
+    name_bytes: int
+    limit: int
 
 
 def read_directory(source: ByteSource) -> dict[str, Member]:
@@ -51,12 +54,11 @@ def read_directory(source: ByteSource) -> dict[str, Member]:
     if count > MAX_MEMBERS or length > MAX_DIRECTORY_BYTES or start + length > source.size:
         raise DamagedError(f"its zip directory would have {count:,} members and {length:,} bytes")
     raw = source.read(start, length)
-    members: dict[str, Member] = {}
+    found: dict[str, Member] = {}
     position = 0
     for _ in range(count):
-        position = _read_member(raw, position, members)
-    _require_apart(members, start)
-    return members
+        position = _read_member(raw, position, found)
+    return _limited(found, start)
 
 
 def data_start(source: ByteSource, name: str, member: Member) -> int:
@@ -69,7 +71,7 @@ def data_start(source: ByteSource, name: str, member: Member) -> int:
     header = source.read(member.header, _LOCAL_BYTES)
     name_length, extra_length = struct.unpack_from("<2H", header, 26)
     start: int = member.header + _LOCAL_BYTES + name_length + extra_length
-    if header[:4] != b"PK\3\4" or name_length != len(name.encode()) or start + member.nbytes > source.size:
+    if header[:4] != b"PK\3\4" or name_length != member.name_bytes or start + member.nbytes > member.limit:
         raise DamagedError(f"its member {printable(name)} is not where the zip directory says")
     return start
 
@@ -99,22 +101,22 @@ def _read_member(raw: bytes, position: int, members: dict[str, Member]) -> int:
     """Put down the member whose record starts at `position`; where the next record starts."""
     if position + _MEMBER.size > len(raw):
         raise DamagedError("its zip directory is shorter than it says")
-    record = _MEMBER.unpack_from(raw, position)
-    signature, flags, method, packed, nbytes = record[0], record[5], record[6], record[10], record[11]
-    name_length, extra_length, comment_length, header = record[12], record[13], record[14], record[18]
-    position += _MEMBER.size
-    after: int = position + name_length + extra_length + comment_length
-    name = raw[position : position + name_length].decode("utf-8", "replace")
+    signature, flags, method, packed, nbytes, name_bytes, extra_bytes, comment_bytes, header = _MEMBER.unpack_from(
+        raw, position
+    )
+    start = position + _MEMBER.size
+    end: int = start + name_bytes
+    name = raw[start:end].decode("utf-8", "replace")
     if signature != b"PK\1\2":
         raise DamagedError("its zip directory is damaged")
-    if 0xFFFFFFFF in (packed, nbytes, header):
-        extra = raw[position + name_length : position + name_length + extra_length]
-        nbytes, packed, header = _large(extra, nbytes, packed, header)
-    if method != 0 or packed != nbytes or flags & 1:
+    if packed == LARGE or nbytes == LARGE or header == LARGE:
+        nbytes, packed, header = _large(raw[end : end + extra_bytes], nbytes, packed, header)
+    if method or packed != nbytes or flags & 1:
         raise DamagedError(f"its member {printable(name)} is compressed or encrypted, and torch writes none so")
     if name in members:
         raise DamagedError(f"it has two members {printable(name)}")
-    members[name] = Member(header, nbytes, header + _LOCAL_BYTES + name_length + nbytes)
+    members[name] = Member(header, nbytes, name_bytes, 0)
+    after: int = end + extra_bytes + comment_bytes
     return after
 
 
@@ -123,19 +125,21 @@ def _large(extra: bytes, *values: int) -> list[int]:
     position = 0
     while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, position)
+        field = extra[position + 4 : position + 4 + length]
         if kind == 1:
-            fields = iter(struct.unpack_from(f"<{length // 8}Q", extra, position + 4))
-            return [next(fields, value) if value == 0xFFFFFFFF else value for value in values]
+            numbers = iter([number for (number,) in struct.iter_unpack("<Q", field[: len(field) // 8 * 8])])
+            return [next(numbers, value) if value == LARGE else value for value in values]
         position += 4 + length
     return list(values)
 
 
-def _require_apart(members: dict[str, Member], end: int) -> None:
-    """Refuse members that share bytes, or reach into the directory, which starts at `end`."""
-    free = 0
-    for member in sorted(members.values(), key=lambda member: member.header):
-        if member.header < free:
-            raise DamagedError("members of the zip file lie in each other's bytes")
-        free = member.end
-    if free > end:
-        raise DamagedError("a member of the zip file reaches into its directory")
+def _limited(members: dict[str, Member], end: int) -> dict[str, Member]:
+    """The members with where the next one starts, or the directory, which does at `end`; none in another's bytes."""
+    limit = end
+    result = dict(members)
+    for name, member in sorted(members.items(), key=lambda item: item[1].header, reverse=True):
+        if member.header + _LOCAL_BYTES + member.name_bytes + member.nbytes > limit:
+            raise DamagedError(f"its member {printable(name)} reaches into the bytes of what follows it")
+        result[name] = Member(member.header, member.nbytes, member.name_bytes, limit)
+        limit = member.header
+    return result

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,16 @@ import pytest
 
 import codecspec as cs
 from codecspec.compiler.checkpoints import read_manifest
-from tests.compiler.checkpoints.written import legacy_with_pickle, number, one_tensor, text, zip_with_pickle
+from tests.compiler.checkpoints.written import (
+    header_of,
+    legacy_with_pickle,
+    number,
+    one_tensor,
+    tensor_opcodes,
+    text,
+    zip_of,
+    zip_with_pickle,
+)
 
 START = b"\x80\x02"
 NAMES_OS = b"cos\nsystem\n"
@@ -205,6 +216,49 @@ BOMBS = {
 @pytest.mark.parametrize("what", BOMBS)
 def test_bombs_are_refused(refused: Any, what: str) -> None:
     assert refused(BOMBS[what]).message
+
+
+MEASURED = """
+import sys
+import codecspec as cs
+from codecspec.compiler.checkpoints import read_manifest
+for path in sys.argv[1:]:
+    try:
+        print("READ", path, read_manifest(path))
+    except cs.CheckpointError:
+        pass
+print([name for name in ("torch", "numpy") if name in sys.modules])
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+TEXT = b"X" + (15 << 20).to_bytes(4, "little") + b"a" * ((15 << 20) - 4) + "\U0001f600".encode()
+LARGE = {
+    **BOMBS,
+    "a text of megabytes with one wide character": START + b"}" + text("a") + TEXT + b"s.",
+    "storage keys of megabytes": one_tensor(key="k" * (8 << 20)),
+    "many tensors of many sizes": START
+    + tensor_opcodes(shape=(1,) * 16, strides=(1,) * 16)
+    + b"0"
+    + (b"ctorch._utils\n_rebuild_tensor\nq\x01((" + text("storage") + b"ctorch\nFloatStorage\n" + text("0"))
+    + (b"NK\x04tQK\x00(" + b"K\x01" * 16 + b"t(" + b"K\x01" * 16 + b"ttq\x020" + b"h\x01h\x02R0" * 240_000 + b".0"),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux says what was the most, there")
+def test_what_bombs_cost(tmp_path: Path) -> None:
+    """All of them in one process, which stays below 200 MB and imports nothing."""
+    for index, opcodes in enumerate(LARGE.values()):
+        (tmp_path / f"{index}.zip.pth").write_bytes(FORMATS["zip"](opcodes))
+        (tmp_path / f"{index}.legacy.pth").write_bytes(FORMATS["legacy"](opcodes))
+    packed = zip_of({"x/data.pkl": START + b"}" * 30_000_000}, zipfile.ZIP_DEFLATED)
+    (tmp_path / "packed.pth").write_bytes(packed)
+    (tmp_path / "lists.safetensors").write_bytes(header_of(b'{"a":[' + b"[]," * 690_000 + b"[]]}"))
+    (tmp_path / "mappings.safetensors").write_bytes(header_of(b'{"a":[' + b"{}," * 690_000 + b"{}]}"))
+    command = [sys.executable, "-c", MEASURED, *map(str, sorted(tmp_path.iterdir()))]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    imported, kilobytes = result.stdout.splitlines()
+    assert imported == "[]"
+    assert int(kilobytes) < 200 << 10
 
 
 def test_the_list_of_storages_of_a_stream_may_be_a_bomb_too() -> None:

@@ -77,7 +77,7 @@ def test_places_that_lie(place: int) -> None:
 def test_members_in_each_others_bytes() -> None:
     first, *_, last = records(PLAIN)
     inside = struct.unpack_from("<L", PLAIN, first + 42)[0] + 10
-    assert "lie in each other's bytes" in refused(patched(PLAIN, last + 42, "<L", inside))
+    assert "reaches into the bytes of what follows it" in refused(patched(PLAIN, last + 42, "<L", inside))
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -65,6 +65,13 @@ def test_safetensors_and_their_metadata(tmp_path: Path) -> None:
     assert read_metadata(tmp_path / "x.safetensors") == {"k": "v"}
 
 
+@pytest.mark.parametrize("length", range(200, 900, 8))
+def test_a_header_of_any_length(tmp_path: Path, length: int) -> None:
+    """Its first byte may be that of a pickle."""
+    write_safetensors(STATE, tmp_path / "x.safetensors", {"k": "v" * length})
+    assert same(read_tensors(tmp_path / "x.safetensors"))
+
+
 def test_shared_tensors_are_written_each(tmp_path: Path) -> None:
     one = torch.ones(4)
     write_safetensors({"a": one, "b": one, "c": one[:2]}, tmp_path / "x.safetensors", {})

@@ -51,9 +51,11 @@ def zip_with_pickle(opcodes: bytes, **storages: bytes) -> bytes:
     return zip_of({"x/data.pkl": opcodes, "x/version": b"3\n", **data})
 
 
-def legacy_with_pickle(opcodes: bytes) -> bytes:
-    """A stream of pickles with this one as its object."""
-    return b"".join(pickle.dumps(part, protocol=2) for part in MAGIC) + opcodes + pickle.dumps([], protocol=2)
+def legacy_with_pickle(opcodes: bytes, *storages: tuple[str, bytes]) -> bytes:
+    """A stream of pickles with this one as its object, and these storages of four bytes a number behind it."""
+    start = b"".join(pickle.dumps(part, protocol=2) for part in MAGIC)
+    data = b"".join((len(raw) // 4).to_bytes(8, "little") + raw for _, raw in storages)
+    return start + opcodes + pickle.dumps([key for key, _ in storages], protocol=2) + data
 
 
 def header_of(entries: Any, data: bytes = b"") -> bytes:
