@@ -96,8 +96,11 @@ def in_layouts(tensors: Mapping[str, TensorLike], *, whole: bool) -> Iterator[Ca
     if not whole or {key.partition(".")[0] for key in keys} <= set(ROOTS):
         yield _mapped(None, KeyMap(moves=[Move((key,), key) for key in keys]), tensors)
     for layout in layouts():
-        if not whole or layout.consumes(keys):
-            yield _mapped(layout, layout.to_canonical(keys), tensors)
+        if whole and not layout.may_consume(keys):
+            continue
+        keymap = layout.to_canonical(keys)
+        if not whole or not keymap.unknown:
+            yield _mapped(layout, keymap, tensors)
 
 
 def with_today_names(keys: Mapping[str, TensorLike]) -> dict[str, str]:

@@ -213,16 +213,16 @@ class Layout:
         _require_unique(move.target for move in result.moves)
         return result
 
-    def consumes(self, keys: Iterable[str]) -> bool:
-        """Whether a rule takes every key: what `to_canonical` says too, but at once where one has none."""
+    def may_consume(self, keys: Iterable[str]) -> bool:
+        """Whether a rule takes one key of every first segment: a glance, before all are mapped."""
         present = frozenset(keys)
-        dropped = {derivation.key for derivation in self._derivable(present)}
         heads = {key.partition(".")[0]: key for key in present}
-        return all(key in dropped or self._takes(key, present) for key in (*heads.values(), *present))
+        return all(self._takes(key, present) for key in heads.values())
 
     def _takes(self, key: str, keys: Container[str]) -> bool:
         name, _ = self._rename(key, keys)
-        return any(rule.source.match(name) is not None for rule in self._from.of(name))
+        taken = any(rule.source.match(name) is not None for rule in self._from.of(name))
+        return taken or any(derived.key.match(key) is not None for derived in self._derivations)
 
     def from_canonical(self, keys: Iterable[str]) -> KeyMap:
         """What becomes of canonical keys in this layout."""

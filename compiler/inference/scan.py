@@ -6,17 +6,20 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from codecspec.compiler.checkpoints import read_manifest
-from codecspec.compiler.inference.infer import infer_spec
+from codecspec.compiler.checkpoints import Manifest, read_manifest
+from codecspec.compiler.inference.infer import Inference, infer_spec
 from codecspec.schema.errors import SpecError
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".pth.tar", ".ckpt", ".bin")
 """Files of weights, by their names."""
 CHUNK = 8
 """Files that a process takes at a time."""
+MAX_KNOWN = 32
+"""Inferences that a process keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,32 @@ def _results(paths: list[Path], workers: int) -> Iterator[Scanned]:
         yield from pool.map(scan_file, paths, chunksize=CHUNK)
 
 
+class _SameTensors:
+    """A manifest that equals every other of the same tensors: those of one training run are inferred once."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._tensors = (tuple(manifest.items()), tuple(manifest.metadata.items()))
+
+    def __hash__(self) -> int:
+        return hash(self._tensors)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SameTensors) and self._tensors == other._tensors
+
+
+@lru_cache(MAX_KNOWN)
+def _inferred(same: _SameTensors) -> Inference:
+    return infer_spec(same.manifest)
+
+
 def scan_file(path: Path) -> Scanned:
     """What one checkpoint is, or why that is not known."""
     size = 0
     try:
         size = path.stat().st_size
         manifest = read_manifest(path)
-        found = infer_spec(manifest)
+        found = _inferred(_SameTensors(manifest))
     except SpecError as error:
         return Scanned(str(path), size, problem=f"{error.code}: {error.message}")
     except OSError as error:
