@@ -27,8 +27,8 @@ MAX_SURPLUS = 12
 """Factors that are tried in strides of both directions."""
 
 Blocks = Sequence[dict[str, Any]]
-"""Blocks as a spec writes them, each with the channels that come in as the key `_c_in`, and with the key `_either` where
-it may be a convolution as well as a transposed one."""
+"""Blocks as a spec writes them, each with the channels that come in as the key `_c_in`, and with the key `_either`
+where it may be a convolution as well as a transposed one."""
 
 _OTHER = {"conv": "deconv", "deconv": "conv"}
 
@@ -103,7 +103,7 @@ def _walk(blocks: Blocks) -> Iterator[dict[str, Any]]:
 
 
 def _options(blocks: Blocks, *, up: bool) -> list[dict[str, Any] | None]:
-    """The blocks of a row one of which may be turned into its other kind, so that strides can do more; None for none."""
+    """The blocks of a row that may be turned into their other kind so that strides can do more, one of them or none."""
     strides = _strides(blocks, up=up)
     options: list[dict[str, Any] | None] = [None]
     for have, lacking in ((strides.less, strides.more), (strides.more, strides.less)):
