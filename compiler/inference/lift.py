@@ -3,6 +3,8 @@
 a layer without tensors                  gelu
 convolution or transposed convolution,   in g_a and h_a a convolution; in g_s and h_s a transposed one from kernel 5
   where both own the same tensors          on, else a convolution
+a convolution alone in a sequence, or    the sequence
+  sub-pixel upsampling by 1
 strides                                  see `strides`
 every other field                        the schema's own default
 """
@@ -14,7 +16,7 @@ from typing import Any
 
 from codecspec.compiler.inference.strides import WIDE_KERNEL, Blocks, assign_strides
 from codecspec.compiler.read_model import ModelReading
-from codecspec.compiler.reading import Place, Reading, Row, Unread
+from codecspec.compiler.reading import Reading, Row, Unread
 from codecspec.schema.channel_groups import ChannelConvContextSpec
 from codecspec.schema.support import Support
 
@@ -51,31 +53,38 @@ def _blocks(row: Row, *, synthesis: bool) -> list[Written]:
     blocks: list[Written] = []
     channels = row.c_in or 0
     for place in row.places:
-        block = _block(place, channels, synthesis=synthesis)
-        channels = place[0].c_out or channels if isinstance(place, tuple) and place else channels
-        blocks.append(block)
+        if isinstance(place, Unread):
+            raise TypeError(f"{place.path} is not understood")
+        if not place:
+            blocks.append({"type": ACTIVATION, "_c_in": channels})
+            continue
+        # What a place allows follows from its neighbours' channels, and so does what is taken here.
+        readings = [reading for reading in place if reading.c_in == channels] or list(place)
+        taken = _chosen(readings, synthesis=synthesis)
+        blocks.append(_block(taken, readings, channels, synthesis=synthesis))
+        channels = taken.c_out or channels
     return blocks or [{"type": ACTIVATION, "_c_in": channels}]
 
 
-def _block(place: Place, channels: int, *, synthesis: bool) -> Written:
-    if isinstance(place, Unread):
-        raise TypeError(f"{place.path} is not understood")
-    if not place:
-        return {"type": ACTIVATION, "_c_in": channels}
-    reading = chosen(place, synthesis=synthesis)
+def _block(reading: Reading, readings: Sequence[Reading], channels: int, *, synthesis: bool) -> Written:
+    """The block that one of several readings is, as `strides` wants it."""
     block = {"type": reading.tag, "_c_in": reading.c_in or channels, **_told(reading)}
     if "blocks" in reading.parts:
         block["blocks"] = _blocks(reading.parts["blocks"], synthesis=synthesis)
+    if {"conv", "deconv"} <= {other.tag for other in readings if other.c_out == reading.c_out}:
+        block["_either"] = True
     return block
 
 
-def chosen(place: Sequence[Reading], *, synthesis: bool) -> Reading:
+def _chosen(readings: Sequence[Reading], *, synthesis: bool) -> Reading:
     """The one of several readings that is taken."""
-    by_tag = {reading.tag: reading for reading in reversed(place)}
+    by_tag = {reading.tag: reading for reading in reversed(readings)}
     if {"conv", "deconv"} <= by_tag.keys():
         wide = by_tag["conv"].told["kernel"].value >= WIDE_KERNEL
         return by_tag["deconv" if synthesis and wide else "conv"]
-    return place[0]
+    if {"sequence", "subpel"} <= by_tag.keys() and by_tag["subpel"].told["factor"].value == 1:
+        return by_tag["sequence"]
+    return readings[0]
 
 
 def _told(reading: Reading) -> Written:
@@ -138,6 +147,6 @@ def _clean(blocks: Blocks) -> list[Written]:
     """Blocks without what only the assignment of strides needs."""
     cleaned: list[Written] = []
     for block in blocks:
-        plain = {name: value for name, value in block.items() if name != "_c_in"}
+        plain = {name: value for name, value in block.items() if not name.startswith("_")}
         cleaned.append({**plain, "blocks": _clean(block["blocks"])} if "blocks" in block else plain)
     return cleaned
