@@ -7,7 +7,7 @@ from typing import Any
 
 from codecspec.compiler.checkpoints.damaged import DamagedError, checked_key
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES, OF_STORAGE
-from codecspec.compiler.checkpoints.pickle_machine import Name, Opaque
+from codecspec.compiler.checkpoints.pickle_opcodes import Name, Opaque
 from codecspec.compiler.checkpoints.stored_tensors import Storage, StoredTensor, checked_view
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from codecspec.compiler.checkpoints.byte_source import ByteSource
 from codecspec.compiler.checkpoints.damaged import DamagedError, printable
 from codecspec.compiler.checkpoints.dtypes import ITEM_BYTES
-from codecspec.compiler.checkpoints.pickle_machine import Name, PickleEndsError, PickleMachine
+from codecspec.compiler.checkpoints.pickle_machine import PickleMachine
 from codecspec.compiler.checkpoints.pickle_names import NAMES
+from codecspec.compiler.checkpoints.pickle_opcodes import Name, PickleEndsError
 from codecspec.compiler.checkpoints.stored_tensors import MAX_ELEMENTS, Storage, StorageSpace
 from codecspec.compiler.checkpoints.zip_directory import Member, data_start, read_directory
 from codecspec.schema.errors import CheckpointError

@@ -66,10 +66,11 @@ class StoredValues(Values):
                 dtype = getattr(torch, tensor.dtype)
                 empty = torch.empty(0, dtype=dtype)
                 result[key] = empty.set_(storages[place], tensor.offset, tensor.shape, tensor.strides)
-        except DamagedError as error:
-            raise CheckpointError(
-                "E-checkpoint", f"{tensor.storage.source.name}#{printable(key)}", str(error)
-            ) from error
+        except CheckpointError:
+            raise
+        except (DamagedError, RuntimeError) as error:  # torch's own: there is no memory, a file cannot be mapped
+            where = f"{tensor.storage.source.name}#{printable(key)}"
+            raise CheckpointError("E-checkpoint", where, str(error)) from error
         finally:
             for source in sources:
                 source.close()
@@ -81,7 +82,8 @@ def _storage(storage: Storage, mapped: dict[str, torch.UntypedStorage]) -> torch
     import torch
 
     source, start, nbytes = storage.source, storage.start(), storage.nbytes
-    if source.path is not None and not storage.space.swapped and start % ITEM_BYTES[storage.dtype] == 0 and nbytes:
+    aligned = start % (8 if storage.dtype == "uint8" else ITEM_BYTES[storage.dtype]) == 0  # bytes may be of any type
+    if source.path is not None and aligned and nbytes and not storage.space.swapped:
         source.read(start, 1)  # that it is still the same file
         if source.path not in mapped:
             whole = torch.from_file(source.path, shared=False, size=source.size, dtype=torch.uint8)
