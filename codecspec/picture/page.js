@@ -102,7 +102,7 @@ function choose(id) {
   const { box } = boxes.get(id);
   const list = document.createElement("dl");
   const rows = [
-    ["path", box.id], ["kind", box.kind], ["what", box.meaning], ["says", box.says], ["channels @ resolution", arrow(box.flow)],
+    ["path", box.id], ["kind", box.kind], ["what", box.meaning], ["says", box.says], [box.kind === "slice" ? "support" : "channels @ resolution", arrow(box.flow)],
     ["parameters", box.parameters && box.parameters.toLocaleString("en")],
     ["kMAC per pixel", box.kmacs && box.kmacs.toFixed(3)],
   ];

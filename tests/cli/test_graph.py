@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import codecspec as cs
 from codecspec import picture
+from codecspec.compiler.model_graph import model_graph
 from tests.cli.conftest import Command
 
 
@@ -47,3 +51,21 @@ def test_wrong_input(
     assert (done.code, done.out) == (2, "")
     assert said in done.said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["mbt2018", "cca-aux"])
+def test_the_tree_has_the_figures_of_the_picture(command: Command, name: str) -> None:
+    def boxes(box: dict[str, Any]) -> list[dict[str, Any]]:
+        return [box, *(each for child in box.get("children", []) for each in boxes(child))]
+
+    graph = model_graph(cs.lower(cs.load_spec(name)))
+    drawn = Counter(
+        (f"{box['parameters']:,}", f"{box['kmacs']:,.3f}")
+        for box in boxes(graph["root"])
+        if box.get("parameters") and box["kmacs"] and box["kind"] != "slice"
+    )
+    nodes = command("compile-spec", name, "--tree").out.partition("part ")[0].splitlines()
+    lines = [line.split() for line in nodes if re.search(r"[\d,]+ +[\d,]+\.\d{3}$", line)]
+    shown = Counter((line[-2], line[-1]) for line in lines if line[0] != "latent_codec")
+    assert shown == drawn
+    assert shown.total() > 20
