@@ -16,7 +16,12 @@ from tests.contracts.source_files import ROOT, Import, files_of_tests, imports, 
 
 HEAVY = ("torch", "compressai", "timm", "numpy")
 
-MODULES_OF = {"PyYAML": ("yaml",), "pillow": ("PIL",), "pydantic": ("pydantic", "pydantic_core")}
+MODULES_OF = {
+    "PyYAML": ("yaml",),
+    "pillow": ("PIL",),
+    "quickjs-ng": ("quickjs",),
+    "pydantic": ("pydantic", "pydantic_core"),
+}
 """What a dependency is imported as, where that is not its name."""
 
 

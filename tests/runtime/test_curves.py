@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from codecspec.runtime.curves import plot_curves
+from codecspec.runtime.curves import ENDINGS, plot_curves
 from codecspec.runtime.results import Curve
 from codecspec.schema.errors import UsageError
 
@@ -24,7 +23,8 @@ import sys
 from pathlib import Path
 from tests.runtime.test_curves import MINE, THEIRS
 from codecspec.runtime.curves import plot_curves
-plot_curves([MINE, THEIRS], Path(sys.argv[1]), "A heading")
+for path in sys.argv[1:]:
+    plot_curves([MINE, THEIRS], Path(path), "A heading")
 """
 
 
@@ -33,11 +33,11 @@ def drawn(folder: Path, name: str) -> Path:
     return folder / name
 
 
-@pytest.mark.parametrize("ending", [".svg", ".png", ".html"])
-def test_the_same_curves_are_the_same_bytes_in_another_process(tmp_path: Path, ending: str) -> None:
-    here, there = drawn(tmp_path, f"here{ending}"), tmp_path / f"there{ending}"
-    subprocess.run([sys.executable, "-c", AGAIN, str(there)], check=True)
-    assert hashlib.sha256(here.read_bytes()).digest() == hashlib.sha256(there.read_bytes()).digest()
+def test_the_same_curves_are_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    here = [drawn(tmp_path, f"here{ending}") for ending in ENDINGS]
+    there = [tmp_path / f"there{ending}" for ending in ENDINGS]
+    subprocess.run([sys.executable, "-c", AGAIN, *map(str, there)], check=True)
+    assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
 
 
 def test_each_mark_says_its_figures(tmp_path: Path) -> None:
