@@ -61,7 +61,7 @@ def find_state_dict(content: object, is_tensor: IsTensor, name: str, key: str | 
             break
         entries = entries[step]
     _require_tensors(entries, is_tensor, name)
-    return StateDict({str(key): value for key, value in entries.items()}, tuple(_words(path, names)), names)
+    return StateDict({str(key): value for key, value in entries.items()}, tuple(_words(path, names, key)), names)
 
 
 def without_prefixes(entries: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -157,12 +157,13 @@ def _require_tensors(entries: Mapping[str, Any], is_tensor: IsTensor, name: str)
         raise CheckpointError("E-checkpoint", name, message, hint)
 
 
-def _words(path: tuple[str, ...], names: tuple[str, ...]) -> Iterator[str]:
+def _words(path: tuple[str, ...], names: tuple[str, ...], key: str | None) -> Iterator[str]:
     for step in path:
         yield f"the wrapper '{printable(step)}'"
     others = [name for name in names if name != ".".join(path)]
     if path and others:
-        yield f"the first of {len(names)} state dicts (beside it: {_list(others)})"
+        which = "the first" if key is None else "the chosen one"
+        yield f"{which} of {len(names)} state dicts (beside it: {_list(others)})"
 
 
 def _list(names: list[str]) -> str:

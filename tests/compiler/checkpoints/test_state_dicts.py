@@ -78,6 +78,7 @@ def test_a_key_chooses(key: str, keys: list[str]) -> None:
     manifest = read_manifest(GAN, key=key)
     assert list(manifest) == keys
     assert manifest.state_dicts == ("G.net", "G.ema", "D")
+    assert manifest.unwrapped[-1].startswith("the chosen one of 3 state dicts")
 
 
 @pytest.mark.parametrize(
