@@ -1,4 +1,21 @@
-"""Interleaved rANS over arrays (Duda, arXiv:1311.2540; interleaving: Giesen, arXiv:1402.3392)."""
+"""Interleaved rANS over arrays (Duda, arXiv:1311.2540; interleaving: Giesen, arXiv:1402.3392), version 1.
+
+A stream holds the symbols of any number of segments, one after the other; segments leave no trace in it. It is empty
+if there is no symbol, and else
+
+    states   9 bytes   two of 36 bits, little-endian, the one of the first symbol in the low bits
+    words    u16 each  little-endian, in the order in which a decoder takes them
+
+The two states decode by turns. A decoder takes from a state x, 2^20 <= x < 2^36, the symbol whose interval (first,
+counts) of the 2^16 of its row holds x mod 2^16, and goes on with counts * (x div 2^16) + x mod 2^16 - first; below 2^20
+it takes a word w and goes on with 2^16 x + w. Both states end at 2^20, which an encoder starts with, so what was
+decoded under wrong tables is noticed but for one case in a million.
+
+The last symbol of a row is the escape, for values outside. It is followed, in the same state, by the number n of the
+bits of F behind its leading one (6 bits), and these n bits, highest first: n mod 15 of them (if that is not 0), then 15
+each. With a row of E symbols before the escape, F is 2 (value - E) + 1 for a value of E or more, and -2 value for one
+below 0, where `value` counts from the row's offset. Bits are coded as intervals of equal counts.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +29,7 @@ from codecspec.schema.errors import StreamError
 Segment = tuple[Int32, Int32, CodingTables]
 """Symbols, the rows of the tables that they are coded under, and the tables."""
 
-STATE_BYTES = 5
-FEW = 4096
-MARGIN = 8
+STATES_BYTES = 9
 
 
 def encode(symbols: Int32, indexes: Int32, tables: CodingTables) -> bytes:
@@ -23,10 +38,16 @@ def encode(symbols: Int32, indexes: Int32, tables: CodingTables) -> bytes:
 
 
 def decode(data: bytes | memoryview, indexes: Int32, tables: CodingTables, *, where: str = "coded symbols") -> Int32:
-    """The inverse of `encode`.
+    """The inverse of `encode`: int32 (n,).
+
+    Args:
+        data: all of the stream.
+        indexes: int32 (n,), as the encoder's.
+        tables: as the encoder's.
+        where: names the symbols in errors.
 
     Raises:
-        StreamError: `data` cannot have been coded under these indexes and tables.
+        StreamError: `data` was not coded under these indexes and tables.
     """
     decoder = Decoder(data, where=where)
     symbols = decoder.decode(indexes, tables, where=where)
@@ -36,33 +57,36 @@ def decode(data: bytes | memoryview, indexes: Int32, tables: CodingTables, *, wh
 
 def encode_segments(segments: Sequence[Segment]) -> bytes:
     """Code several segments into one stream, in the order in which they will be decoded."""
-    from codecspec.runtime.entropy_coding import rans_kernels
-
     for symbols, indexes, tables in segments:
         require_symbols(symbols, indexes)
         require_rows(indexes, tables)
     total = sum(len(symbols) for symbols, _, _ in segments)
     if not total:
         return b""
-    states = np.full(1 if total < FEW else 4, rans_kernels.LOW, np.uint64)
-    words = np.empty(6 * total, np.uint16)
-    position = len(words)
+    coded = _encode(segments, total, words_each=1)
+    if coded is None:
+        coded = _encode(segments, total, words_each=6)
+    if coded is None:
+        raise StreamError("E-stream", "coded symbols", "there is no room for the coded symbols")
+    return coded
+
+
+def _encode(segments: Sequence[Segment], total: int, words_each: int) -> bytes | None:
+    """The stream, or None if there are more escapes than so many words for each symbol, and some, have room for."""
+    from codecspec.runtime.entropy_coding import rans_kernels
+
+    states = np.full(2, rans_kernels.LOW, np.uint64)
+    words = np.empty(total * words_each + 1024, np.uint16)
+    position, left = len(words), total
     for symbols, indexes, tables in reversed(segments):
-        total -= len(symbols)
-        position = rans_kernels.encode(
-            symbols,
-            indexes,
-            tables.starts,
-            tables.escapes,
-            tables.offsets,
-            tables.cumulative,
-            states,
-            total,
-            words,
-            position,
-        )
-    head = states.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :STATE_BYTES].tobytes()
-    return bytes([len(states)]) + head + words[position:].astype("<u2").tobytes()
+        left -= len(symbols)
+        arrays = tables.starts, tables.escapes, tables.offsets, tables.entries
+        position = rans_kernels.encode(symbols, indexes, *arrays, states, words, position, left)
+        if position < 0:
+            return None
+    last, first = (int(state) for state in states)
+    head = (last << rans_kernels.STATE_BITS | first).to_bytes(STATES_BYTES, "little")
+    return head + words[position:].astype("<u2", copy=False).tobytes()
 
 
 class Decoder:
@@ -77,28 +101,28 @@ class Decoder:
     """
 
     def __init__(self, data: bytes | memoryview, *, where: str = "coded symbols") -> None:
-        raw = np.frombuffer(data, np.uint8)
-        self._words = np.zeros(MARGIN, np.uint16)
-        self._states = np.zeros(0, np.uint64)
-        self._end = self._position = self._phase = 0
-        if not len(raw):
-            return
-        count = int(raw[0])
-        head = 1 + count * STATE_BYTES
-        if count not in (1, 4) or len(raw) < head or (len(raw) - head) % 2:
-            raise StreamError("E-stream", where, "the coded symbols are cut or changed")
-        states = np.zeros((count, 8), np.uint8)
-        states[:, :STATE_BYTES] = raw[1:head].reshape(count, STATE_BYTES)
-        self._states = states.view("<u8").reshape(count).astype(np.uint64)
-        self._end = (len(raw) - head) // 2
-        self._words = np.zeros(self._end + MARGIN, np.uint16)
-        self._words[: self._end] = np.frombuffer(raw[head:].tobytes(), "<u2")
+        from codecspec.runtime.entropy_coding import rans_kernels
+
+        head = int.from_bytes(data[:STATES_BYTES], "little")
+        first, last = head & ((1 << rans_kernels.STATE_BITS) - 1), head >> rans_kernels.STATE_BITS
+        low = int(rans_kernels.LOW)
+        if len(data) and (len(data) < STATES_BYTES or (len(data) - STATES_BYTES) % 2 or min(first, last) < low):
+            raise StreamError(
+                "E-stream", where, f"these {len(data)} bytes are no coded symbols: they were cut or changed"
+            )
+        self._empty = not len(data)
+        self._states = np.array([low, low] if self._empty else [first, last], np.uint64)
+        words = np.frombuffer(bytes(data[STATES_BYTES:]), "<u2")
+        self._end = len(words)
+        self._words = np.zeros(self._end + rans_kernels.MARGIN, np.uint16)
+        self._words[: self._end] = words
+        self._position = 0
 
     def decode(self, indexes: Int32, tables: CodingTables, *, where: str = "coded symbols") -> Int32:
-        """The next symbols of the stream, int32 of the shape of `indexes`.
+        """The next symbols of the stream, int32 (n,) as `indexes`.
 
         Raises:
-            StreamError: the stream ends, or holds a value that is no int32.
+            StreamError: the stream ends early, or holds a value that is no int32.
         """
         from codecspec.runtime.entropy_coding import rans_kernels
 
@@ -106,34 +130,23 @@ class Decoder:
         out = np.empty(len(indexes), np.int32)
         if not len(indexes):
             return out
-        if not len(self._states):
-            raise StreamError("E-stream", where, "there are no coded symbols")
-        self._position = rans_kernels.decode(
-            self._words,
-            self._end,
-            self._position,
-            self._states,
-            self._phase,
-            indexes,
-            tables.starts,
-            tables.escapes,
-            tables.offsets,
-            tables.cumulative,
-            tables.lookup,
-            out,
-        )
-        if self._position > self._end:
-            raise StreamError("E-stream", where, "the coded symbols end early or cannot be decoded")
-        self._phase = (self._phase + len(indexes)) % len(self._states)
+        arrays = tables.escapes, tables.offsets, tables.entries, tables.lookup
+        position = rans_kernels.decode(self._words, self._end, self._position, self._states, indexes, *arrays, out)
+        if self._empty or position < 0:
+            raise StreamError("E-stream", where, "the coded symbols end early, or cannot be decoded")
+        self._position = position
         return out
 
     def finish(self, *, where: str = "coded symbols") -> None:
-        """Make sure that the stream ends here.
+        """Make sure that the stream ends here, as an encoder began it.
 
         Raises:
             StreamError: something is left, or what was decoded is not what was coded.
         """
         from codecspec.runtime.entropy_coding import rans_kernels
 
-        if self._position != self._end or (self._states != rans_kernels.LOW).any():
-            raise StreamError("E-stream", where, "the coded symbols do not end where they should")
+        left = self._end - self._position
+        if left:
+            raise StreamError("E-stream", where, f"{2 * left} bytes are left behind the last symbol")
+        if (self._states != rans_kernels.LOW).any():
+            raise StreamError("E-stream", where, "the symbols decoded are not those that were coded")
