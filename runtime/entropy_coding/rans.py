@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codecspec.runtime.entropy_coding.tables import CodingTables, Int32, require_rows, require_symbols
 from codecspec.schema.errors import StreamError
@@ -30,6 +31,8 @@ Segment = tuple[Int32, Int32, CodingTables]
 """Symbols, the rows of the tables that they are coded under, and the tables."""
 
 STATES_BYTES = 9
+SPARE_WORDS = 1024
+"""Room for some escapes beside a word for each symbol."""
 
 
 def encode(symbols: Int32, indexes: Int32, tables: CodingTables) -> bytes:
@@ -57,36 +60,37 @@ def decode(data: bytes | memoryview, indexes: Int32, tables: CodingTables, *, wh
 
 def encode_segments(segments: Sequence[Segment]) -> bytes:
     """Code several segments into one stream, in the order in which they will be decoded."""
+    from codecspec.runtime.entropy_coding import rans_kernels
+
     for symbols, indexes, tables in segments:
         require_symbols(symbols, indexes)
         require_rows(indexes, tables)
     total = sum(len(symbols) for symbols, _, _ in segments)
     if not total:
         return b""
-    coded = _encode(segments, total, words_each=1)
-    if coded is None:
-        coded = _encode(segments, total, words_each=6)
-    if coded is None:
-        raise StreamError("E-stream", "coded symbols", "there is no room for the coded symbols")
-    return coded
-
-
-def _encode(segments: Sequence[Segment], total: int, words_each: int) -> bytes | None:
-    """The stream, or None if there are more escapes than so many words for each symbol, and some, have room for."""
-    from codecspec.runtime.entropy_coding import rans_kernels
-
-    states = np.full(2, rans_kernels.LOW, np.uint64)
-    words = np.empty(total * words_each + 1024, np.uint16)
-    position, left = len(words), total
-    for symbols, indexes, tables in reversed(segments):
-        left -= len(symbols)
-        arrays = tables.starts, tables.escapes, tables.offsets, tables.entries
-        position = rans_kernels.encode(symbols, indexes, *arrays, states, words, position, left)
-        if position < 0:
-            return None
+    for words_each in (1, 1 + rans_kernels.MAX_WORDS):
+        states = np.full(2, rans_kernels.LOW, np.uint64)
+        words = np.empty(total * words_each + SPARE_WORDS, np.uint16)
+        start = _fill(words, states, segments, total)
+        if start >= 0:  # else there are more escapes than it had room for
+            break
     last, first = (int(state) for state in states)
     head = (last << rans_kernels.STATE_BITS | first).to_bytes(STATES_BYTES, "little")
-    return head + words[position:].astype("<u2", copy=False).tobytes()
+    return head + words[start:].astype("<u2", copy=False).tobytes()
+
+
+def _fill(words: NDArray[np.uint16], states: NDArray[np.uint64], segments: Sequence[Segment], total: int) -> int:
+    """Code all segments into the end of `words`; where they start in it, or a negative number if it is too short."""
+    from codecspec.runtime.entropy_coding import rans_kernels
+
+    start = len(words)
+    for symbols, indexes, tables in reversed(segments):
+        total -= len(symbols)
+        arrays = tables.starts, tables.escapes, tables.offsets, tables.entries
+        start = rans_kernels.encode(symbols, indexes, *arrays, states, words, start, total)
+        if start < 0:
+            break
+    return start
 
 
 class Decoder:

@@ -66,8 +66,6 @@ class CodingTables:
         problem = table_problem(offsets, cdf, lengths, len(lengths)) or (None if lengths.size else "there are no rows")
         if problem:
             raise StreamError("E-stream", "coding tables", problem, "make them again: `update(force=True)`")
-        self.lists: tuple[list[list[int]], list[int], list[int]] = (cdf.tolist(), lengths.tolist(), offsets.tolist())
-        """As CompressAI's coder takes them."""
         inside = np.arange(cdf.shape[1])[None, :] < lengths[:, None]
         self.rows = len(lengths)
         self.digest = _digest(np.where(inside, cdf, 0), lengths, offsets)
