@@ -46,15 +46,58 @@ def decode(data: bytes | memoryview, indexes: Int32, tables: CodingTables, *, wh
     Raises:
         StreamError: `data` was not coded under these indexes and tables.
     """
-    from codecspec.runtime.entropy_coding import compressai_kernels as kernels
+    decoder = Decoder(data, where=where)
+    symbols = decoder.decode(indexes, tables, where=where)
+    decoder.finish(where=where)
+    return symbols
 
-    require_rows(indexes, tables)
-    if len(data) < 8 or len(data) % 4:
-        raise StreamError("E-stream", where, f"{len(data)} bytes; coded symbols are 8 or more, in fours")
-    words = np.zeros(len(data) // 4 + kernels.MARGIN, np.uint32)
-    words[: len(data) // 4] = np.frombuffer(bytes(data), "<u4")
-    out = np.empty(len(indexes), np.int32)
-    arrays = tables.escapes, tables.offsets, tables.entries, tables.lookup
-    if not kernels.decode(words, len(data) // 4, indexes, *arrays, out):
-        raise StreamError("E-stream", where, "these are not the coded symbols that were written")
-    return out
+
+class Decoder:
+    """Decodes the symbols of one string in pieces of any size.
+
+    Args:
+        data: all of the string.
+        where: names the symbols in errors.
+
+    Raises:
+        StreamError: `data` is of no length that a string has.
+    """
+
+    def __init__(self, data: bytes | memoryview, *, where: str = "coded symbols") -> None:
+        from codecspec.runtime.entropy_coding import compressai_kernels as kernels
+
+        if len(data) < 8 or len(data) % 4:
+            raise StreamError("E-stream", where, f"{len(data)} bytes; coded symbols are 8 or more, in fours")
+        self._end = len(data) // 4
+        self._words = np.zeros(self._end + kernels.MARGIN, np.uint32)
+        self._words[: self._end] = np.frombuffer(bytes(data), "<u4")
+        self._state = np.array([int.from_bytes(data[:8], "little")], np.uint64)
+        self._next = 2
+
+    def decode(self, indexes: Int32, tables: CodingTables, *, where: str = "coded symbols") -> Int32:
+        """The next symbols of the string, int32 (n,) as `indexes`.
+
+        Raises:
+            StreamError: it ends early, or holds a value that is no int32; the decoder is of no use then.
+        """
+        from codecspec.runtime.entropy_coding import compressai_kernels as kernels
+
+        require_rows(indexes, tables)
+        out = np.empty(len(indexes), np.int32)
+        arrays = tables.escapes, tables.offsets, tables.entries, tables.lookup
+        position = kernels.decode(self._words, self._end, self._next, self._state, indexes, *arrays, out)
+        if position < 0:
+            raise StreamError("E-stream", where, "the coded symbols end early, or cannot be decoded")
+        self._next = position
+        return out
+
+    def finish(self, *, where: str = "coded symbols") -> None:
+        """Make sure that the string ends here, as an encoder began it.
+
+        Raises:
+            StreamError: something is left, or what was decoded is not what was coded.
+        """
+        from codecspec.runtime.entropy_coding import compressai_kernels as kernels
+
+        if self._next != self._end or self._state[0] != kernels.LOW:
+            raise StreamError("E-stream", where, "the symbols decoded are not those that were coded")

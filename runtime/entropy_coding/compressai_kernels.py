@@ -20,34 +20,35 @@ SIXTEEN, WORD = np.uint64(16), np.uint64(32)
 MASK = np.uint64(0xFFFF)
 DIGIT = np.uint64(15)
 LOW_32 = np.uint64(0xFFFFFFFF)
+FULL_SHIFT, FULL_DIGIT = np.uint64(47), np.uint64(1 << 59)
+"""A state is full where it would reach 2^63: at `freq` << 47 before an interval of `freq`, at 2^59 before a digit."""
 
 
 @part
-def _push(x, start, freq, words, pos):
-    """Code the interval (start, freq) of 2^16 into the state."""
-    if x >= freq << np.uint64(47):
-        pos -= 1
-        words[pos] = x & LOW_32
-        x >>= WORD
-    return (x // freq << SIXTEEN) + x % freq + start, pos
+def _spill(x, full, words, pos):
+    """A state that is full gives its low word away."""
+    spilled = np.uint64(full)
+    words[pos - 1] = x & LOW_32
+    return x >> (spilled * WORD), pos - np.int64(spilled)
+
+
+@part
+def _refill(x, words, pos):
+    """A state that fell below LOW takes the next word."""
+    low = np.uint64(x < LOW)
+    return (x << (low * WORD)) | (np.uint64(words[pos]) & (ZERO - low)), pos + np.int64(low)
 
 
 @part
 def _push_digit(x, digit, words, pos):
-    if x >= np.uint64(1 << 59):
-        pos -= 1
-        words[pos] = x & LOW_32
-        x >>= WORD
+    x, pos = _spill(x, x >= FULL_DIGIT, words, pos)
     return x << FOUR | digit, pos
 
 
 @part
 def _pull_digit(x, words, pos):
     digit = x & DIGIT
-    x >>= FOUR
-    if x < LOW:
-        x = x << WORD | np.uint64(words[pos])
-        pos += 1
+    x, pos = _refill(x >> FOUR, words, pos)
     return x, digit, pos
 
 
@@ -75,20 +76,18 @@ def encode(symbols, indexes, starts, escapes, offsets, entries, words):
             x, pos = _push_digit(x, digits, words, pos)
             value = escape
         entry = entries[starts[row] + value]
-        x, pos = _push(x, (entry >> SIXTEEN) & MASK, entry & MASK, words, pos)
+        freq = entry & MASK
+        x, pos = _spill(x, x >= freq << FULL_SHIFT, words, pos)
+        x = (x // freq << SIXTEEN) + x % freq + ((entry >> SIXTEEN) & MASK)
     words[pos - 1] = x >> WORD
     words[pos - 2] = x & LOW_32
     return pos - 2
 
 
 @compiled
-def decode(words, end, indexes, escapes, offsets, entries, lookup, out):
-    """The inverse of `encode`: fills `out`; the arrays are those of `rans_kernels.decode`, `words` of uint32.
-
-    Returns:
-        Whether the words are what an encoder writes for these indexes, no more and no less.
-    """
-    x, pos = np.uint64(words[0]) | np.uint64(words[1]) << WORD, 2
+def decode(words, end, pos, states, indexes, escapes, offsets, entries, lookup, out):
+    """The inverse of `encode`; as `rans_kernels.decode`, with `words` of uint32 and one state."""
+    x = states[0]
     for i in range(len(indexes)):
         row = indexes[i]
         slot = x & MASK
@@ -99,15 +98,12 @@ def decode(words, end, indexes, escapes, offsets, entries, lookup, out):
             s += 1
             entry = entries[s]
             behind = slot - ((entry >> SIXTEEN) & MASK)
-        x = (entry & MASK) * (x >> SIXTEEN) + behind
-        if x < LOW:
-            x = x << WORD | np.uint64(words[pos])
-            pos += 1
+        x, pos = _refill((entry & MASK) * (x >> SIXTEEN) + behind, words, pos)
         value = np.int64(entry) >> 32
         if value == ESCAPE:
             x, digits, pos = _pull_digit(x, words, pos)
             if digits > 8:
-                return False
+                return np.int64(-1)
             folded = ZERO
             for digit in range(np.int64(digits)):
                 x, piece, pos = _pull_digit(x, words, pos)
@@ -115,6 +111,7 @@ def decode(words, end, indexes, escapes, offsets, entries, lookup, out):
             half = np.int64(folded >> ONE)
             value = (-half - 1 if folded & ONE else half + np.int64(escapes[row])) + np.int64(offsets[row])
         if pos > end:
-            return False
+            return np.int64(-1)
         out[i] = np.int32(value)
-    return pos == end and x == LOW
+    states[0] = x
+    return pos

@@ -37,7 +37,8 @@ SPARE_WORDS = 1024
 
 def encode(symbols: Int32, indexes: Int32, tables: CodingTables) -> bytes:
     """Code `symbols` under the rows `indexes` of `tables`; both int32 (n,)."""
-    return encode_segments([(symbols, indexes, tables)])
+    data, _ = encode_segments([(symbols, indexes, tables)])
+    return data
 
 
 def decode(data: bytes | memoryview, indexes: Int32, tables: CodingTables, *, where: str = "coded symbols") -> Int32:
@@ -52,14 +53,18 @@ def decode(data: bytes | memoryview, indexes: Int32, tables: CodingTables, *, wh
     Raises:
         StreamError: `data` was not coded under these indexes and tables.
     """
-    decoder = Decoder(data, where=where)
+    decoder = Decoder(data)
     symbols = decoder.decode(indexes, tables, where=where)
     decoder.finish(where=where)
     return symbols
 
 
-def encode_segments(segments: Sequence[Segment]) -> bytes:
-    """Code several segments into one stream, in the order in which they will be decoded."""
+def encode_segments(segments: Sequence[Segment]) -> tuple[bytes, list[int]]:
+    """Code several segments into one stream, in the order in which they will be decoded.
+
+    Returns:
+        The stream, and for each segment how many bytes of it a decoder has read behind the segment's last symbol.
+    """
     from codecspec.runtime.entropy_coding import rans_kernels
 
     for symbols, indexes, tables in segments:
@@ -67,66 +72,72 @@ def encode_segments(segments: Sequence[Segment]) -> bytes:
         require_rows(indexes, tables)
     total = sum(len(symbols) for symbols, _, _ in segments)
     if not total:
-        return b""
+        return b"", [0] * len(segments)
     for words_each in (1, 1 + rans_kernels.MAX_WORDS):
         states = np.full(2, rans_kernels.LOW, np.uint64)
         words = np.empty(total * words_each + SPARE_WORDS, np.uint16)
-        start = _fill(words, states, segments, total)
-        if start >= 0:  # else there are more escapes than it had room for
+        starts = _fill(words, states, segments, total)
+        if starts:  # else there are more escapes than it had room for
             break
     last, first = (int(state) for state in states)
     head = (last << rans_kernels.STATE_BITS | first).to_bytes(STATES_BYTES, "little")
-    return head + words[start:].astype("<u2", copy=False).tobytes()
+    counts = np.cumsum([len(symbols) for symbols, _, _ in segments])
+    ends = [STATES_BYTES + 2 * (end - starts[0]) for end in [*starts[1:], len(words)]]
+    data = head + words[starts[0] :].astype("<u2", copy=False).tobytes()
+    return data, [end if count else 0 for end, count in zip(ends, counts.tolist(), strict=True)]
 
 
-def _fill(words: NDArray[np.uint16], states: NDArray[np.uint64], segments: Sequence[Segment], total: int) -> int:
-    """Code all segments into the end of `words`; where they start in it, or a negative number if it is too short."""
+def _fill(words: NDArray[np.uint16], states: NDArray[np.uint64], segments: Sequence[Segment], total: int) -> list[int]:
+    """Code all segments into the end of `words`; where each starts in it, or nothing if it is too short."""
     from codecspec.runtime.entropy_coding import rans_kernels
 
-    start = len(words)
+    starts = [len(words)]
     for symbols, indexes, tables in reversed(segments):
         total -= len(symbols)
         arrays = tables.starts, tables.escapes, tables.offsets, tables.entries
-        start = rans_kernels.encode(symbols, indexes, *arrays, states, words, start, total)
+        start = rans_kernels.encode(symbols, indexes, *arrays, states, words, starts[-1], total)
         if start < 0:
-            break
-    return start
+            return []
+        starts.append(start)
+    return starts[:0:-1]
 
 
 class Decoder:
-    """Decodes the segments of one stream, one after the other.
+    """Decodes the symbols of one stream, in pieces of any size, while the stream comes in.
 
     Args:
-        data: what `encode_segments` returned.
-        where: names the stream in errors.
-
-    Raises:
-        StreamError: `data` is no stream.
+        data: the stream, or its beginning.
     """
 
-    def __init__(self, data: bytes | memoryview, *, where: str = "coded symbols") -> None:
+    def __init__(self, data: bytes | memoryview = b"") -> None:
+        self.fed = 0
+        """Bytes that came in."""
+        self.position = 0
+        """Bytes that were read."""
+        self._states: NDArray[np.uint64] | None = None
+        self._unread = b""
+        self._words = np.zeros(0, np.uint16)
+        self._next = 0
+        self.feed(data)
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next bytes of the stream."""
         from codecspec.runtime.entropy_coding import rans_kernels
 
-        head = int.from_bytes(data[:STATES_BYTES], "little")
-        first, last = head & ((1 << rans_kernels.STATE_BITS) - 1), head >> rans_kernels.STATE_BITS
-        low = int(rans_kernels.LOW)
-        if len(data) and (len(data) < STATES_BYTES or (len(data) - STATES_BYTES) % 2 or min(first, last) < low):
-            raise StreamError(
-                "E-stream", where, f"these {len(data)} bytes are no coded symbols: they were cut or changed"
-            )
-        self._empty = not len(data)
-        self._states = np.array([low, low] if self._empty else [first, last], np.uint64)
-        words = np.frombuffer(bytes(data[STATES_BYTES:]), "<u2")
-        self._end = len(words)
-        self._words = np.zeros(self._end + rans_kernels.MARGIN, np.uint16)
-        self._words[: self._end] = words
-        self._position = 0
+        self.fed += len(data)
+        self._unread = self._unread[2 * self._next :] + bytes(data)
+        self._next = 0
+        if self._states is None:
+            return
+        whole = len(self._unread) // 2
+        self._words = np.zeros(whole + rans_kernels.MARGIN, np.uint16)
+        self._words[:whole] = np.frombuffer(self._unread, "<u2", whole)
 
     def decode(self, indexes: Int32, tables: CodingTables, *, where: str = "coded symbols") -> Int32:
         """The next symbols of the stream, int32 (n,) as `indexes`.
 
         Raises:
-            StreamError: the stream ends early, or holds a value that is no int32.
+            StreamError: what came in ends early, or holds a value that is no int32; the decoder is of no use then.
         """
         from codecspec.runtime.entropy_coding import rans_kernels
 
@@ -134,12 +145,28 @@ class Decoder:
         out = np.empty(len(indexes), np.int32)
         if not len(indexes):
             return out
+        states = self._begin(where) if self._states is None else self._states
         arrays = tables.escapes, tables.offsets, tables.entries, tables.lookup
-        position = rans_kernels.decode(self._words, self._end, self._position, self._states, indexes, *arrays, out)
-        if self._empty or position < 0:
+        end = len(self._words) - rans_kernels.MARGIN
+        position = rans_kernels.decode(self._words, end, self._next, states, indexes, *arrays, out)
+        if position < 0:
             raise StreamError("E-stream", where, "the coded symbols end early, or cannot be decoded")
-        self._position = position
+        self.position += 2 * (position - self._next)
+        self._next = position
         return out
+
+    def _begin(self, where: str) -> NDArray[np.uint64]:
+        from codecspec.runtime.entropy_coding import rans_kernels
+
+        head = int.from_bytes(self._unread[:STATES_BYTES], "little")
+        first, last = head & ((1 << rans_kernels.STATE_BITS) - 1), head >> rans_kernels.STATE_BITS
+        if len(self._unread) < STATES_BYTES or min(first, last) < int(rans_kernels.LOW):
+            raise StreamError("E-stream", where, "there are no coded symbols: they were cut or changed")
+        self._states = np.array([first, last], np.uint64)
+        self._unread = self._unread[STATES_BYTES:]
+        self.position = STATES_BYTES
+        self.feed(b"")
+        return self._states
 
     def finish(self, *, where: str = "coded symbols") -> None:
         """Make sure that the stream ends here, as an encoder began it.
@@ -149,8 +176,7 @@ class Decoder:
         """
         from codecspec.runtime.entropy_coding import rans_kernels
 
-        left = self._end - self._position
-        if left:
-            raise StreamError("E-stream", where, f"{2 * left} bytes are left behind the last symbol")
-        if (self._states != rans_kernels.LOW).any():
+        if self.position != self.fed:
+            raise StreamError("E-stream", where, f"{self.fed - self.position} bytes are left behind the last symbol")
+        if self._states is not None and (self._states != rans_kernels.LOW).any():
             raise StreamError("E-stream", where, "the symbols decoded are not those that were coded")
