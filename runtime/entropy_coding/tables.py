@@ -111,7 +111,7 @@ def require_symbols(symbols: Int32, indexes: Int32) -> None:
         TypeError: not two contiguous int32 arrays of one dimension and the same length.
     """
     for array, name in ((symbols, "symbols"), (indexes, "indexes")):
-        _require_integers(array, name)
+        require_integers(array, name)
     if len(symbols) != len(indexes):
         raise TypeError(f"{len(symbols)} symbols and {len(indexes)} indexes; as many are needed")
 
@@ -123,14 +123,19 @@ def require_rows(indexes: Int32, tables: CodingTables) -> None:
         TypeError: not a contiguous int32 array of one dimension.
         ValueError: an index is out of range.
     """
-    _require_integers(indexes, "indexes")
+    require_integers(indexes, "indexes")
     if len(indexes) and not 0 <= int(indexes.min()) <= int(indexes.max()) < tables.rows:
         raise ValueError(
             f"indexes from {indexes.min()} to {indexes.max()}; the tables have rows 0 to {tables.rows - 1}"
         )
 
 
-def _require_integers(array: Any, name: str) -> None:
+def require_integers(array: Any, name: str) -> None:
+    """Refuse what compiled loops would misread.
+
+    Raises:
+        TypeError: not a contiguous int32 array of one dimension.
+    """
     if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.ndim != 1:
         raise TypeError(f"{name}: an int32 array of one dimension is needed")
     if not array.flags.c_contiguous:
