@@ -54,17 +54,19 @@ def distances(scales, indexes, boundaries, lowest_row, out):
 
     Returns how many distances have each of the 256 exponents of a float32, biased as there.
     """
-    counts = np.zeros(256, np.int64)
-    last = len(boundaries) - 1
+    rows = len(boundaries)
+    lower, upper = np.full(rows, -np.inf, np.float32), np.full(rows, np.inf, np.float32)
+    per_lower, per_upper = np.ones(rows, np.float32), np.ones(rows, np.float32)
+    for row in range(lowest_row, rows - 1):
+        upper[row] = lower[row + 1] = boundaries[row]
+        per_upper[row] = per_lower[row + 1] = np.float32(1) / boundaries[row]
     for j in range(len(scales)):
         row = indexes[j]
-        nearest = np.float32(np.inf)
-        if row < last:
-            nearest = (boundaries[row] - scales[j]) / boundaries[row]
-        if row > lowest_row:
-            below = (boundaries[row - 1] - scales[j]) / boundaries[row - 1]
-            nearest = below if -below < nearest else nearest
+        above = (upper[row] - scales[j]) * per_upper[row]
+        below = (lower[row] - scales[j]) * per_lower[row]
+        nearest = below if -below < above else above
         out[j] = nearest if nearest == nearest else np.float32(np.inf)
+    counts = np.zeros(256, np.int64)
     exponents = out.view(np.int32)
     for j in range(len(scales)):
         counts[(exponents[j] >> 23) & 255] += 1
