@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from codecspec.runtime.entropy_coding.flip_search import NUM_OUTSIDE, Candidates, find_flips
 from codecspec.runtime.entropy_coding.scale_index import LOWER_BOUND, Boundaries, Float32, boundaries, scale_indexes
-from codecspec.runtime.entropy_coding.tables import Int32, require_integers
+from codecspec.runtime.entropy_coding.tables import Int32, require_floats, require_integers
 from codecspec.schema.errors import StreamError
 
 MAX_BLOCK = 1 << 16
@@ -50,7 +50,7 @@ def syndrome_size(num_indexes: int) -> int:
 
 def syndromes(indexes: Int32) -> bytes:
     """What a decoder needs to find `indexes`, int32 (n,), from scales that drifted: `syndrome_size(n)` bytes."""
-    require_integers(indexes, "indexes")
+    indexes = require_integers(indexes, "indexes")
     records: list[bytes] = []
     for start, end in _blocks(len(indexes)):
         syndrome, check = _sums(indexes[start:end])
@@ -80,6 +80,7 @@ def reconcile(
     Raises:
         StreamError: no likely set of flips explains the syndromes.
     """
+    raw_scales = require_floats(raw_scales, "scales")
     size = syndrome_size(len(raw_scales))
     if len(data) != size:
         raise StreamError("E-stream", where, f"{len(data)} bytes of syndromes; {len(raw_scales)} scales have {size}")

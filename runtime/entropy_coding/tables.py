@@ -104,39 +104,55 @@ def _digest(cdf: Int32, lengths: Int32, offsets: Int32) -> bytes:
     return digest.digest()
 
 
-def require_symbols(symbols: Int32, indexes: Int32) -> None:
-    """Refuse arrays that a coder would misread.
+def require_symbols(symbols: Int32, indexes: Int32) -> tuple[Int32, Int32]:
+    """Both arrays, as compiled loops take them.
 
     Raises:
         TypeError: not two contiguous int32 arrays of one dimension and the same length.
     """
-    for array, name in ((symbols, "symbols"), (indexes, "indexes")):
-        require_integers(array, name)
+    symbols, indexes = require_integers(symbols, "symbols"), require_integers(indexes, "indexes")
     if len(symbols) != len(indexes):
         raise TypeError(f"{len(symbols)} symbols and {len(indexes)} indexes; as many are needed")
+    return symbols, indexes
 
 
-def require_rows(indexes: Int32, tables: CodingTables) -> None:
-    """Refuse indexes that name no row of `tables`.
+def require_rows(indexes: Int32, tables: CodingTables) -> Int32:
+    """The indexes, as compiled loops take them.
 
     Raises:
         TypeError: not a contiguous int32 array of one dimension.
-        ValueError: an index is out of range.
+        ValueError: an index names no row of `tables`.
     """
-    require_integers(indexes, "indexes")
+    indexes = require_integers(indexes, "indexes")
     if len(indexes) and not 0 <= int(indexes.min()) <= int(indexes.max()) < tables.rows:
         raise ValueError(
             f"indexes from {indexes.min()} to {indexes.max()}; the tables have rows 0 to {tables.rows - 1}"
         )
+    return indexes
 
 
-def require_integers(array: Any, name: str) -> None:
-    """Refuse what compiled loops would misread.
+def require_integers(array: Any, name: str) -> Int32:
+    """The array; a copy if it cannot be written, for which numba would compile its loops a second time.
 
     Raises:
-        TypeError: not a contiguous int32 array of one dimension.
+        TypeError: not a contiguous int32 array of one dimension, which loops would misread.
     """
-    if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.ndim != 1:
-        raise TypeError(f"{name}: an int32 array of one dimension is needed")
+    _require(array, name, np.int32)
+    return array if array.flags.writeable else array.copy()
+
+
+def require_floats(array: Any, name: str) -> NDArray[np.float32]:
+    """The array; a copy if it cannot be written.
+
+    Raises:
+        TypeError: not a contiguous float32 array of one dimension.
+    """
+    _require(array, name, np.float32)
+    return array if array.flags.writeable else array.copy()
+
+
+def _require(array: Any, name: str, dtype: type) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+        raise TypeError(f"{name}: a {dtype.__name__} array of one dimension is needed")
     if not array.flags.c_contiguous:
         raise TypeError(f"{name}: a contiguous array is needed")

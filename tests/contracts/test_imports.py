@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.source_files import ROOT, Import, files_of_tests, imports, source_files
 
-HEAVY = ("torch", "compressai", "timm", "numpy")
+HEAVY = ("torch", "compressai", "timm", "numpy", "numba")
 
 MODULES_OF = {"PyYAML": ("yaml",), "pillow": ("PIL",), "pydantic": ("pydantic", "pydantic_core")}
 """What a dependency is imported as, where that is not its name."""
