@@ -18,6 +18,8 @@ PRECISION = 16
 """Bits of a cumulative probability in a table."""
 LOOKUP_BITS = 8
 """Leading bits of a cumulative count by which a decoder finds a symbol, or one a few before it."""
+ESCAPE = -(1 << 31)
+"""The value that `CodingTables.entries` gives an escape; no offset lets a row have it."""
 MAX_OFFSET = 1 << 30
 
 Int32 = NDArray[np.int32]
@@ -76,7 +78,7 @@ class CodingTables:
         self.starts = np.cumsum(lengths, dtype=np.int64) - lengths
         """int64 (rows,): where each row starts in `entries`."""
         self.entries = _entries(cdf[inside].astype(np.int64), self.starts, self.escapes, offsets)
-        """uint64: all rows' symbols, each `value << 32 | first count << 16 | counts`; an escape's value is -2^31."""
+        """uint64: all rows' symbols, each `value << 32 | first count << 16 | counts`; an escape's value is ESCAPE."""
         self.lookup = _lookup(cdf, lengths, self.starts)
         """int32 (rows << LOOKUP_BITS,): the entry of the first count of each of a row's 2^LOOKUP_BITS equal parts."""
 
@@ -86,7 +88,7 @@ def _entries(
 ) -> NDArray[np.uint64]:
     """Rows keep their last column, so that an entry has the place of its count; nothing is coded with it."""
     values = np.arange(len(cumulative)) - np.repeat(starts - offsets, escapes + 2)
-    values[starts + escapes] = -(1 << 31)
+    values[starts + escapes] = ESCAPE
     counts = np.maximum(np.diff(cumulative, append=0), 0)
     return (values << 32 | (cumulative & 0xFFFF) << PRECISION | counts).astype(np.uint64)
 
