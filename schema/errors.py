@@ -44,6 +44,7 @@ ErrorCode = Literal[
     "E-checkpoint",
     "E-layout",
     "E-tensors",
+    "E-infer",
     # building and running
     "E-contract",
     "E-input",
@@ -51,6 +52,9 @@ ErrorCode = Literal[
     "E-latent",
     "E-stream",
     "E-stream-model",
+    # results
+    "E-results",
+    "E-curves",
     # commands
     "E-usage",
     "E-output",
@@ -153,6 +157,10 @@ class BuildError(SpecError):
 
 class StreamError(SpecError):
     """A coded image cannot be written or read."""
+
+
+class ResultsError(SpecError):
+    """Results of an evaluation cannot be read, drawn or compared."""
 
 
 class UsageError(SpecError):

@@ -1,4 +1,4 @@
-"""z under its learned, factorized density."""
+"""A latent under its learned, factorized density."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from codecspec.runtime.latent_codecs.symbols import Strings, only_part, require_
 
 
 class EntropyBottleneckLatentCodec(LatentCodec):
-    """Codes z with CompressAI's `EntropyBottleneck` (Balle et al., ICLR 2018, appendix 6.1).
+    """Codes a latent by itself, with CompressAI's `EntropyBottleneck` (Balle et al., ICLR 2018, appendix 6.1).
 
         z ──► Q ──► z_hat            Q: round(z - median) + median; in training noise, or straight-through with `ste`
 
     Args:
-        channels: channels of z.
+        channels: channels of the latent.
+        latent: what errors call it.
         quantizer: what the decoder's nets see in training: `noise`, or `ste` (likelihoods use noise either way).
     """
 
-    def __init__(self, channels: int, *, quantizer: str = "noise") -> None:
+    def __init__(self, channels: int, *, latent: str = "z", quantizer: str = "noise") -> None:
         super().__init__()
+        self.latent = latent
         self.entropy_bottleneck = EntropyBottleneck(channels)
         self.quantizer = quantizer
 
@@ -42,14 +44,18 @@ class EntropyBottleneckLatentCodec(LatentCodec):
             StreamError: z is not finite or too large to code.
         """
         medians = self._medians()
-        require_codable(z - medians, "z")
+        require_codable(z - medians, self.latent)
         strings = self.entropy_bottleneck.compress(z)
         z_hat = (z - medians).round() + medians
         return {"strings": [strings], "shape": z.shape[-2:], "y_hat": z_hat}
 
     def decompress(self, strings: Strings, shape: tuple[int, int]) -> dict[str, Any]:
         """The inverse of `compress`: one list of N strings, (h, w) -> `y_hat`."""
-        return {"y_hat": self.entropy_bottleneck.decompress(only_part(strings, "z"), shape)}
+        return {"y_hat": self.entropy_bottleneck.decompress(only_part(strings, self.latent), shape)}
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int]:
+        """The `shape` of a latent of (height, width) positions."""
+        return height, width
 
     def _medians(self) -> Tensor:
         """(1, C, 1, 1); the quantiles learn from the auxiliary loss alone."""

@@ -1,0 +1,72 @@
+"""Pictures of a model: its graph as SVG, or as a page that folds and searches and asks the network for nothing.
+
+dagre (MIT; see dagre.LICENSE) lays the boxes out. One drawing, in draw.js, serves both: a browser runs it in the page,
+and QuickJS runs it here for a file of SVG.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+from codecspec.compiler.canonical import dump_spec
+from codecspec.compiler.model_graph import model_graph
+from codecspec.compiler.plan import Plan
+from codecspec.schema.errors import UsageError, listed
+from codecspec.schema.whole_file import whole_file
+
+FOLDER = Path(__file__).resolve().parent
+ENDINGS = (".svg", ".html")
+_PRELUDE = "globalThis.structuredClone = (value) => JSON.parse(JSON.stringify(value));"
+"""What dagre takes from a browser and QuickJS has not; dagre clones labels of its own, which are plain data."""
+
+
+def write_picture(plan: Plan, path: Path) -> None:
+    """Draw the model into a file; its ending says how.
+
+    Raises:
+        UsageError: the ending is none of `ENDINGS`.
+    """
+    require_ending(path)
+    content = svg(plan) if path.suffix == ".svg" else page(plan)
+    with whole_file(path) as partial:
+        partial.write_text(content, encoding="utf-8")
+
+
+def require_ending(path: Path) -> None:
+    """Refuse a file whose ending names no kind of picture."""
+    if path.suffix not in ENDINGS:
+        raise UsageError("E-usage", str(path), f"a picture of a model ends in {listed(ENDINGS)}")
+
+
+def svg(plan: Plan) -> str:
+    """The model as SVG, light or dark as whoever shows it is."""
+    import quickjs
+
+    context = quickjs.Context()
+    for script in (_PRELUDE, _asset("dagre.min.js"), _asset("draw.js")):
+        context.eval(script)
+    # As JSON, since the binding gives back no text that QuickJS still holds in pieces.
+    draw = context.eval("(graph, style) => JSON.stringify(picture(JSON.parse(graph), {}, style))")
+    return f"{json.loads(draw(json.dumps(model_graph(plan)), _asset('picture.css')))}\n"
+
+
+def page(plan: Plan) -> str:
+    """The model as a page of HTML."""
+    parts = {
+        "title": html.escape(plan.spec.name),
+        "spec": html.escape(dump_spec(plan.spec)),
+        "graph": json.dumps(model_graph(plan)).replace("<", "\\u003c"),
+        "style": json.dumps(_asset("picture.css")),
+        **{name: _asset(file) for name, file in {"page_style": "page.css", "dagre": "dagre.min.js"}.items()},
+        **{name: _asset(file) for name, file in {"draw": "draw.js", "interact": "page.js"}.items()},
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _asset("page.html"))
+
+
+@cache
+def _asset(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
