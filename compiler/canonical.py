@@ -46,7 +46,10 @@ def canonical_dict(canonical_spec: ModelSpec) -> dict[str, Any]:
 
 def dump_spec(spec: ModelSpec) -> str:
     """A canonical spec as YAML text that loads to the same."""
-    named = {"name": spec.name, "reference": spec.reference.model_dump(mode="json", exclude_defaults=True) if spec.reference else None}
+    named = {
+        "name": spec.name,
+        "reference": spec.reference.model_dump(mode="json", exclude_defaults=True) if spec.reference else None,
+    }
     content = canonical_dict(spec)
     ordered = {"codecspec": content.pop("codecspec"), **{k: v for k, v in named.items() if v}, **content}
     return write_yaml(ordered)
