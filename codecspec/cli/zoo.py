@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -41,7 +42,14 @@ def _row(name: str) -> dict[str, Any]:
         "name": name,
         "title": reference.title if reference else "",
         "venue": reference.venue if reference else "",
+        "year": _year(reference.venue) if reference else None,
         "parameters": figures.parameters,
         "kmacs_per_pixel": figures.kmacs_per_pixel,
         "code_licence": reference.code_licence if reference else "",
     }
+
+
+def _year(venue: str) -> int | None:
+    """The year in a venue: `CVPR 2022`."""
+    found = re.search(r"\b(?:19|20)\d\d\b", venue)
+    return int(found[0]) if found else None
