@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from compressai.latent_codecs import LatentCodec
-from compressai.models import CompressionModel
 from torch import Tensor, nn
 
 from codecspec.runtime.coding_tables import TableKeeper
+from codecspec.runtime.compressai_classes import CompressionModel, LatentCodec
 from codecspec.runtime.latent_codecs.symbols import Strings
 from codecspec.runtime.loading import loading_problems, resize_tables
 from codecspec.runtime.padding import pad_to_multiple, padded_size

@@ -7,9 +7,14 @@ error. Here a codec looks before it codes.
 from __future__ import annotations
 
 import torch
-from compressai.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
-from compressai.models.base import get_scale_table
 from torch import Tensor, nn
+
+from codecspec.runtime.compressai_classes import (
+    EntropyBottleneck,
+    EntropyModel,
+    GaussianConditional,
+    get_scale_table,
+)
 
 TABLES = ("_offset", "_quantized_cdf", "_cdf_length")
 PRECISION = 16

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 
 from codecspec.runtime.coding_tables import TABLES, table_names, table_problem
+from codecspec.runtime.compressai_classes import EntropyBottleneck
 from codecspec.schema.errors import Problem
 
 

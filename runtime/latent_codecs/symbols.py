@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from codecspec.schema.errors import StreamError
@@ -36,4 +37,18 @@ def require_codable(residual: Tensor, where: str) -> None:
     low, high = residual.aminmax()
     if not (float(low) >= -MAX_SYMBOL and float(high) <= MAX_SYMBOL):
         message = f"values from {float(low):g} to {float(high):g} cannot be coded; they must be finite, at most 2^30"
+        raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")
+
+
+def require_finite(values: Tensor, where: str, what: str) -> None:
+    """Refuse what a network gave if nothing can be coded with it.
+
+    Raises:
+        StreamError: a value is NaN or infinite; `where` names the latent or slice, `what` says what the values are.
+    """
+    if values.numel() == 0:
+        return
+    low, high = values.aminmax()
+    if not (-torch.inf < float(low) and float(high) < torch.inf):
+        message = f"its {what} go from {float(low):g} to {float(high):g}; they must be finite"
         raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")

@@ -1,0 +1,77 @@
+"""Latents as CompressAI's strings: for each part one string per image, which CompressAI itself decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from compressai.ans import BufferedRansEncoder, RansDecoder
+
+from codecspec.runtime.coding_tables import gaussian_indexes, table_lists
+from codecspec.runtime.compressai_classes import EntropyBottleneck, EntropyModel, GaussianConditional
+from codecspec.runtime.latent_codecs.symbol_coder import Scales, SymbolCoder, Symbols, Turn
+from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.schema.errors import StreamError
+
+
+class StringWriter(SymbolCoder):
+    """Codes into `strings`: for each part in coding order one string per image."""
+
+    num_images = None
+
+    def __init__(self) -> None:
+        self.strings: list[list[bytes]] = []
+
+    def code_under_scales(
+        self, part: str, model: GaussianConditional, scales: Scales, symbols: Symbols | None
+    ) -> Symbols:
+        written = _given(symbols)
+        indexes = [gaussian_indexes(model, image) for image in scales]
+        self.strings.append([_encoded(model, *pair) for pair in zip(written, indexes, strict=True)])
+        return written
+
+    def code_by_channel(
+        self, part: str, model: EntropyBottleneck, channels: Symbols, symbols: Symbols | None
+    ) -> Symbols:
+        written = _given(symbols)
+        self.strings.append([_encoded(model, image, channels) for image in written])
+        return written
+
+    def turns(self, part: str, model: GaussianConditional, num_images: int) -> Iterator[Turn]:
+        self.strings.append([])
+        for _ in range(num_images):
+            yield _WrittenTurn(model, self.strings[-1])
+
+
+class StringReader(SymbolCoder):
+    """Decodes `strings`, part by part."""
+
+    def __init__(self, strings: Strings) -> None:
+        self._parts = iter(strings)
+        self._num_images = len(strings[0])
+
+    @property
+    def num_images(self) -> int:
+        return self._num_images
+
+    def code_under_scales(
+        self, part: str, model: GaussianConditional, scales: Scales, symbols: Symbols | None
+    ) -> Symbols:
+        indexes = [gaussian_indexes(model, image) for image in scales]
+        return _decoded(model, self._next(part, len(scales)), indexes)
+
+    def code_by_channel(
+        self, part: str, model: EntropyBottleneck, channels: Symbols, symbols: Symbols | None
+    ) -> Symbols:
+        strings = self._next(part, self.num_images)
+        return _decoded(model, strings, [channels] * len(strings))
+
+    def turns(self, part: str, model: GaussianConditional, num_images: int) -> Iterator[Turn]:
+        for string in self._next(part, num_images):
+            yield _ReadTurn(model, string)
+
+    def _next(self, part: str, num_images: int) -> list[bytes]:
+        strings = list(next(self._parts))
+        if len(strings) != num_images:
+            raise StreamError("E-stream", part, f"{len(strings)} strings for {num_images} images")
+        return strings
