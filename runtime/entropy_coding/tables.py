@@ -1,0 +1,126 @@
+"""Coding tables as arrays: what CompressAI's entropy models call `_quantized_cdf`, `_cdf_length` and `_offset`.
+
+Row r codes the values `offsets[r]` to `offsets[r] + lengths[r] - 3`; the interval after those is the escape, which
+stands for every other value. `cdf[r, s]` to `cdf[r, s + 1]` is the interval of the row's symbol s, out of 2^16.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codecspec.schema.errors import StreamError
+
+PRECISION = 16
+"""Bits of a cumulative probability in a table."""
+LOOKUP_BITS = 8
+"""Leading bits of a cumulative probability by which a decoder finds a symbol, or one a few before it."""
+
+Int32 = NDArray[np.int32]
+
+
+def table_problem(offsets: NDArray[Any], cdf: NDArray[Any], lengths: NDArray[Any], rows: int) -> str | None:
+    """What keeps three integer arrays from being the coding tables of `rows` densities, or None.
+
+    Coders take tables as they are; CompressAI's never comes back from some that are wrong.
+    """
+    if offsets.size == cdf.size == lengths.size == 0:
+        return None
+    if offsets.shape != (rows,) or lengths.shape != (rows,) or cdf.ndim != 2 or cdf.shape[0] != rows:
+        shapes = [list(array.shape) for array in (offsets, cdf, lengths)]
+        return f"_offset, _quantized_cdf and _cdf_length of shapes {shapes}; {rows} rows each are needed"
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < 3 or longest > cdf.shape[1]:
+        return f"_cdf_length has rows of {shortest} to {longest}, the table {cdf.shape[1]} columns"
+    inside = np.arange(cdf.shape[1])[None, :] < lengths[:, None]
+    rising = (cdf[:, 1:] > cdf[:, :-1]) | ~inside[:, 1:]
+    last = np.take_along_axis(cdf, lengths[:, None].astype(np.int64) - 1, axis=1)
+    if not rising.all() or cdf[:, 0].any() or (last != 1 << PRECISION).any():
+        return f"_quantized_cdf has a row that does not rise from 0 to {1 << PRECISION}"
+    return None
+
+
+class CodingTables:
+    """Checked tables, and what a coder derives from them; made once per model.
+
+    Args:
+        cdf: int32 (rows, width), cumulative counts out of 2^16; columns from a row's length on mean nothing.
+        lengths: int32 (rows,), columns used by each row: its symbols, the escape and one.
+        offsets: int32 (rows,), the value of each row's first symbol.
+
+    Raises:
+        StreamError: the arrays are no coding tables.
+        TypeError: one is no int32 array.
+    """
+
+    def __init__(self, cdf: Int32, lengths: Int32, offsets: Int32) -> None:
+        for array, name in ((cdf, "cdf"), (lengths, "lengths"), (offsets, "offsets")):
+            if array.dtype != np.int32:
+                raise TypeError(f"{name} of dtype {array.dtype}; int32 is needed")
+        problem = table_problem(offsets, cdf, lengths, len(lengths)) or (None if lengths.size else "there are no rows")
+        if problem:
+            raise StreamError("E-stream", "coding tables", problem, "make them again: `update(force=True)`")
+        self.lists: tuple[list[list[int]], list[int], list[int]] = (cdf.tolist(), lengths.tolist(), offsets.tolist())
+        """As CompressAI's coder takes them."""
+        inside = np.arange(cdf.shape[1])[None, :] < lengths[:, None]
+        self.rows = len(lengths)
+        self.digest = _digest(np.where(inside, cdf, 0), lengths, offsets)
+        """SHA-256 of the tables: equal for equal intervals, whatever stands behind a row's end."""
+        self.offsets = np.array(offsets)
+        self.escapes = lengths.astype(np.int32) - 2
+        """The symbol of each row that stands for values outside of it."""
+        self.starts = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int32)
+        """Where each row starts in `cumulative`."""
+        self.cumulative = cdf[inside].astype(np.uint32)
+        """The rows one after the other, without what is behind their ends."""
+        self.lookup = self._lookup(cdf, lengths)
+        """uint16 (rows << LOOKUP_BITS,): the symbol of the first count of each of a row's 2^LOOKUP_BITS equal parts."""
+
+    @staticmethod
+    def _lookup(cdf: Int32, lengths: Int32) -> NDArray[np.uint16]:
+        firsts = np.arange(1 << LOOKUP_BITS) << (PRECISION - LOOKUP_BITS)
+        symbols = [np.searchsorted(row[:length], firsts, "right") - 1 for row, length in zip(cdf, lengths, strict=True)]
+        return np.concatenate(symbols).astype(np.uint16)
+
+
+def _digest(cdf: Int32, lengths: Int32, offsets: Int32) -> bytes:
+    digest = hashlib.sha256()
+    for array in (lengths, offsets, cdf[:, : lengths.max()]):
+        digest.update(np.ascontiguousarray(array, dtype="<i4").tobytes())
+    return digest.digest()
+
+
+def require_symbols(symbols: Int32, indexes: Int32) -> None:
+    """Refuse arrays that a coder would misread.
+
+    Raises:
+        TypeError: not two contiguous int32 arrays of one dimension and the same length.
+    """
+    for array, name in ((symbols, "symbols"), (indexes, "indexes")):
+        _require_integers(array, name)
+    if len(symbols) != len(indexes):
+        raise TypeError(f"{len(symbols)} symbols and {len(indexes)} indexes; as many are needed")
+
+
+def require_rows(indexes: Int32, tables: CodingTables) -> None:
+    """Refuse indexes that name no row of `tables`.
+
+    Raises:
+        TypeError: not a contiguous int32 array of one dimension.
+        ValueError: an index is out of range.
+    """
+    _require_integers(indexes, "indexes")
+    if len(indexes) and not 0 <= int(indexes.min()) <= int(indexes.max()) < tables.rows:
+        raise ValueError(
+            f"indexes from {indexes.min()} to {indexes.max()}; the tables have rows 0 to {tables.rows - 1}"
+        )
+
+
+def _require_integers(array: Any, name: str) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.ndim != 1:
+        raise TypeError(f"{name}: an int32 array of one dimension is needed")
+    if not array.flags.c_contiguous:
+        raise TypeError(f"{name}: a contiguous array is needed")
