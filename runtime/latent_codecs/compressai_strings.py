@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from compressai.ans import BufferedRansEncoder, RansDecoder
 
-from codecspec.runtime.coding_tables import gaussian_indexes, table_lists
+from codecspec.runtime.coding_tables import coding_tables, gaussian_indexes
 from codecspec.runtime.compressai_classes import EntropyBottleneck, EntropyModel, GaussianConditional
-from codecspec.runtime.latent_codecs.symbol_coder import Scales, SymbolCoder, Symbols, Turn
+from codecspec.runtime.entropy_coding import compressai_coder
+from codecspec.runtime.latent_codecs.symbol_coder import Scales, SymbolCoder, Symbols, Turn, given
 from codecspec.runtime.latent_codecs.symbols import Strings
 from codecspec.schema.errors import StreamError
 
@@ -25,7 +25,7 @@ class StringWriter(SymbolCoder):
     def code_under_scales(
         self, part: str, model: GaussianConditional, scales: Scales, symbols: Symbols | None
     ) -> Symbols:
-        written = _given(symbols)
+        written = given(symbols)
         indexes = [gaussian_indexes(model, image) for image in scales]
         self.strings.append([_encoded(model, *pair) for pair in zip(written, indexes, strict=True)])
         return written
@@ -33,7 +33,7 @@ class StringWriter(SymbolCoder):
     def code_by_channel(
         self, part: str, model: EntropyBottleneck, channels: Symbols, symbols: Symbols | None
     ) -> Symbols:
-        written = _given(symbols)
+        written = given(symbols)
         self.strings.append([_encoded(model, image, channels) for image in written])
         return written
 
@@ -58,13 +58,13 @@ class StringReader(SymbolCoder):
         self, part: str, model: GaussianConditional, scales: Scales, symbols: Symbols | None
     ) -> Symbols:
         indexes = [gaussian_indexes(model, image) for image in scales]
-        return _decoded(model, self._next(part, len(scales)), indexes)
+        return _decoded(model, part, self._next(part, len(scales)), indexes)
 
     def code_by_channel(
         self, part: str, model: EntropyBottleneck, channels: Symbols, symbols: Symbols | None
     ) -> Symbols:
         strings = self._next(part, self.num_images)
-        return _decoded(model, strings, [channels] * len(strings))
+        return _decoded(model, part, strings, [channels] * len(strings))
 
     def turns(self, part: str, model: GaussianConditional, num_images: int) -> Iterator[Turn]:
         for string in self._next(part, num_images):
@@ -75,3 +75,47 @@ class StringReader(SymbolCoder):
         if len(strings) != num_images:
             raise StreamError("E-stream", part, f"{len(strings)} strings for {num_images} images")
         return strings
+
+
+class _WrittenTurn(Turn):
+    """Symbols position by position, coded together at the end."""
+
+    def __init__(self, model: GaussianConditional, strings: list[bytes]) -> None:
+        self._model, self._strings = model, strings
+        self._symbols: list[Symbols] = []
+        self._indexes: list[Symbols] = []
+
+    def code(self, scales: Scales, symbols: Symbols | None) -> Symbols:
+        self._symbols.append(given(symbols))
+        self._indexes.append(gaussian_indexes(self._model, scales))
+        return self._symbols[-1]
+
+    def finish(self) -> None:
+        self._strings.append(_encoded(self._model, np.concatenate(self._symbols), np.concatenate(self._indexes)))
+
+
+class _ReadTurn(Turn):
+    """Symbols position by position, each decoded when its scales are known."""
+
+    def __init__(self, model: GaussianConditional, string: bytes) -> None:
+        self._model, self._decoder = model, compressai_coder.Decoder(string)
+
+    def code(self, scales: Scales, symbols: Symbols | None) -> Symbols:
+        return self._decoder.decode(gaussian_indexes(self._model, scales), coding_tables(self._model))
+
+    def finish(self) -> None:
+        self._decoder.finish()
+
+
+def _encoded(model: EntropyModel, symbols: Symbols, indexes: Symbols) -> bytes:
+    """CompressAI's coder cannot code no symbols."""
+    return compressai_coder.encode(symbols, indexes, coding_tables(model)) if len(symbols) else b""
+
+
+def _decoded(model: EntropyModel, part: str, strings: list[bytes], indexes: list[Symbols]) -> Symbols:
+    tables = coding_tables(model)
+    images = [
+        compressai_coder.decode(string, rows, tables, where=part) if len(rows) else rows
+        for string, rows in zip(strings, indexes, strict=True)
+    ]
+    return np.stack(images)

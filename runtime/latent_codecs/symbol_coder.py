@@ -81,7 +81,7 @@ class SymbolCoder(ABC):
         Raises:
             StreamError: a value is not finite or too large, or the bits are not those of this latent.
         """
-        medians = model.quantiles[:, 0, 1].detach().view(1, -1, 1, 1)
+        medians = medians_of(model)
         num_images = self.num_images if y is None else len(y)
         channels = np.repeat(np.arange(model.channels, dtype=np.int32), size[0] * size[1])
         symbols = self.code_by_channel(part, model, channels, _symbols(y, medians, part))
@@ -100,10 +100,26 @@ class SymbolCoder(ABC):
             turn.finish()
 
 
+def medians_of(model: EntropyBottleneck) -> Tensor:
+    """(1, C, 1, 1), around which values are rounded; the auxiliary loss alone teaches them."""
+    return model.quantiles[:, 0, 1].detach().view(1, -1, 1, 1)
+
+
+def given(symbols: Symbols | None) -> Symbols:
+    """The symbols that a writer needs.
+
+    Raises:
+        TypeError: there are none: the latent codec was asked to read, and its coder writes.
+    """
+    if symbols is None:
+        raise TypeError("a coder that writes needs y")
+    return symbols
+
+
 def _scales(scales: Tensor, part: str) -> Scales:
     """(N, ...) -> (N, n) float32, which is what tables are chosen by, whatever the networks compute in."""
     require_finite(scales, part, "scales")
-    return scales.detach().to("cpu", torch.float32).reshape(len(scales), -1).numpy()
+    return scales.detach().to("cpu", torch.float32).flatten(1).numpy()
 
 
 def _symbols(y: Tensor | None, means: Tensor | None, part: str) -> Symbols | None:
@@ -113,7 +129,7 @@ def _symbols(y: Tensor | None, means: Tensor | None, part: str) -> Symbols | Non
         return None
     residual = y.detach() if means is None else y.detach() - means
     require_codable(residual, part)
-    return residual.round().to(torch.int32).reshape(len(y), -1).cpu().numpy()
+    return residual.round().to("cpu", torch.int32).flatten(1).numpy()
 
 
 def _y_hat(symbols: Symbols, like: Tensor, means: Tensor | None) -> Tensor:

@@ -15,15 +15,15 @@ Strings = Sequence[Sequence[bytes]]
 """Strings of a latent: for each of its parts in coding order, one string per image of the batch."""
 
 
-def only_part(strings: Strings, where: str) -> Sequence[bytes]:
-    """The strings of a latent that is coded in one part.
+def require_parts(strings: Strings, num_parts: int, where: str) -> None:
+    """Refuse strings of a latent that is coded in another number of parts.
 
     Raises:
         StreamError: there is another number of parts.
     """
-    if len(strings) != 1:
-        raise StreamError("E-stream", where, f"{len(strings)} parts of strings, and it is coded in one")
-    return strings[0]
+    if len(strings) != num_parts:
+        number = "one" if num_parts == 1 else num_parts
+        raise StreamError("E-stream", where, f"{len(strings)} parts of strings, and it is coded in {number}")
 
 
 def require_codable(residual: Tensor, where: str) -> None:
