@@ -1,0 +1,64 @@
+"""Digests by which a stream knows its model: of the weights that decoding runs, and of the coding tables.
+
+Both are XXH3-128, which reads a model's weights about as fast as memory gives them; they tell models apart, and
+protect against nobody who wants two to be alike.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from xxhash import xxh3_128
+
+from codecspec.runtime.coding_tables import coding_tables, entropy_models, gaussian_scales
+from codecspec.runtime.compressai_classes import GaussianConditional
+
+ENCODER_ONLY = ("g_a.", "latent_codec.h_a.", "aux_entropy_model.")
+"""Where the weights are that decoding never runs: an encoder trained further writes streams of the same decoder."""
+
+
+def weights_digest(codec: nn.Module) -> bytes:
+    """16 bytes: of every weight that decoding runs, by key, shape and value, as float32.
+
+    The same on every device, in every memory format, and after every conversion between checkpoint layouts. On a GPU
+    the digest is kept, and made again when a sum over the bits of a tensor says that it changed.
+    """
+    weights = {key: weight.detach() for key, weight in codec.named_parameters() if not key.startswith(ENCODER_ONLY)}
+    if all(weight.device.type == "cpu" for weight in weights.values()):
+        return _digest(weights)
+    print_ = _fingerprint(list(weights.values()))
+    known = _KEPT.get(codec)
+    if known is None or known[0] != print_:
+        known = _KEPT[codec] = (print_, _digest(weights))
+    return known[1]
+
+
+def tables_digest(codec: nn.Module) -> bytes:
+    """16 bytes: of the coding tables of every entropy model, in order, and of the scales that Gaussian ones are for."""
+    digest = xxh3_128()
+    for model in entropy_models(codec):
+        digest.update(coding_tables(model).digest)
+        if isinstance(model, GaussianConditional):
+            digest.update(gaussian_scales(model).astype("<f4").tobytes())
+    return digest.digest()
+
+
+def _digest(weights: dict[str, Tensor]) -> bytes:
+    digest = xxh3_128()
+    for key in sorted(weights):
+        values = weights[key].to("cpu", torch.float32).contiguous().numpy()
+        digest.update(f"{key}{list(values.shape)}")
+        digest.update(values.astype("<f4", copy=False))
+    return digest.digest()
+
+
+_KEPT: WeakKeyDictionary[nn.Module, tuple[list[int], bytes]] = WeakKeyDictionary()
+
+
+def _fingerprint(weights: list[Tensor]) -> list[int]:
+    """What changes with the weights, at the cost of reading them where they are."""
+    whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+    sums = [weight.view(whole[weight.element_size()]).sum(dtype=torch.int64) for weight in weights]
+    return [*(weight._version for weight in weights), *(int(total) for total in torch.stack(sums).tolist())]
