@@ -25,12 +25,14 @@ class Boundaries(NamedTuple):
         first: int32 (2^(32 - SHIFT - 1),), the row of the smallest float that starts with these bits.
         steps: boundaries between floats that start alike, at most.
         lowest: bits of the lower bound.
+        lowest_row: the row of the lower bound.
     """
 
     bits: Int32
     first: Int32
     steps: int
     lowest: int
+    lowest_row: int
 
 
 def scale_indexes(scales: Float32, scale_table: Float32, lower_bound: float = LOWER_BOUND) -> Int32:
@@ -68,7 +70,8 @@ def _boundaries(table: bytes, lower_bound: float) -> Boundaries:
     starts = np.arange(1 << (31 - SHIFT), dtype=np.int64) << SHIFT
     first = np.searchsorted(bits, starts, "left").astype(np.int32)
     steps = int(np.diff(np.append(first, len(scales) - 1)).max())
-    return Boundaries(bits, first, steps, int(lowest.view(np.int32)))
+    row = int(np.searchsorted(scales[:-1], lowest, "left"))
+    return Boundaries(bits, first, steps, int(lowest.view(np.int32)), row)
 
 
 def require_floats(array: Any, name: str) -> None:
