@@ -51,6 +51,7 @@ ErrorCode = Literal[
     "E-latent",
     "E-stream",
     "E-stream-model",
+    "E-stream-drift",
     # commands
     "E-usage",
     "E-output",

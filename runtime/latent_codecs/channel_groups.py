@@ -11,7 +11,7 @@ from compressai.latent_codecs import LatentCodec
 from torch import Tensor, nn
 
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
-from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 from codecspec.schema.errors import StreamError
 
 SupportFilter = Callable[[int, list[Tensor]], list[Tensor]]
@@ -111,6 +111,10 @@ class ChannelGroupsLatentCodec(LatentCodec):
     def _coded(self, k: int, y: Tensor | None, params: Tensor, coder: SymbolCoder) -> Tensor:
         y_hat: Tensor = self._leaf(k).code(y, params, coder)
         return y_hat
+
+    def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
+        """The parts of a y of so many positions, slice by slice; `channels` is what all slices have."""
+        return [part for k, width in enumerate(self.groups) for part in self._leaf(k).parts(width, size)]
 
     def latent_shape(self, height: int, width: int) -> list[Any]:
         """The `shape` of a latent of (height, width) positions."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from codecspec.runtime.latent_codecs.coded_latent import CodedUnderParams
 from codecspec.runtime.latent_codecs.gaussian import GaussianLatentCodec
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
+from codecspec.runtime.latent_codecs.symbols import LatentPart
 
 PASSES = ("y, anchors", "y, the rest")
 """What streams and errors call the two passes."""
@@ -78,6 +79,11 @@ class CheckerboardLatentCodec(CodedUnderParams):
             return _scatter(self.y.code(own, _gather(params, mask), coder, PASSES[i]), mask)
 
         return self._walk(ctx_params, step)[0]
+
+    def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
+        anchors = int(self._anchors(*size, torch.device("cpu")).sum())
+        numbers = (anchors, size[0] * size[1] - anchors)
+        return [LatentPart(name, channels * n, under_scales=True) for name, n in zip(PASSES, numbers, strict=True)]
 
     def _walk(self, ctx_params: Tensor, step: Step) -> tuple[Tensor, Tensor]:
         """The one walk over the passes -> y_hat and its Gaussian's parameters.

@@ -10,7 +10,7 @@ from torch import Tensor
 from codecspec.runtime.compressai_classes import LatentCodec
 from codecspec.runtime.latent_codecs.compressai_strings import StringReader, StringWriter
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
-from codecspec.runtime.latent_codecs.symbols import Strings, require_parts
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings, require_parts
 
 
 class CodedUnderParams(LatentCodec, ABC):
@@ -18,6 +18,8 @@ class CodedUnderParams(LatentCodec, ABC):
 
     num_parts: ClassVar[int] = 1
     """Strings per image."""
+    portable: ClassVar[bool] = True
+    """All scales of a part are known before its first symbol: syndromes can tell where they differ."""
 
     @abstractmethod
     def code(self, y: Tensor | None, ctx_params: Tensor, coder: SymbolCoder) -> Tensor:
@@ -41,6 +43,10 @@ class CodedUnderParams(LatentCodec, ABC):
         """The inverse of `compress`: its strings, (H, W) or (C, H, W), (N, P, H, W) -> `y_hat`."""
         require_parts(strings, self.num_parts, "y")
         return {"y_hat": self.code(None, ctx_params, StringReader(strings))}
+
+    def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
+        """The parts of a latent of so many channels and positions, in coding order."""
+        return [LatentPart("y", channels * size[0] * size[1], under_scales=True)]
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int]:
         """The `shape` of a latent of (height, width) positions."""

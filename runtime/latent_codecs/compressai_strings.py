@@ -9,7 +9,7 @@ import numpy as np
 from codecspec.runtime.coding_tables import coding_tables, gaussian_indexes
 from codecspec.runtime.compressai_classes import EntropyBottleneck, EntropyModel, GaussianConditional
 from codecspec.runtime.entropy_coding import compressai_coder
-from codecspec.runtime.latent_codecs.symbol_coder import Scales, SymbolCoder, Symbols, Turn, given
+from codecspec.runtime.latent_codecs.symbol_coder import Scales, SymbolCoder, Symbols, Turn, WrittenTurn, given
 from codecspec.runtime.latent_codecs.symbols import Strings
 from codecspec.schema.errors import StreamError
 
@@ -17,7 +17,7 @@ from codecspec.schema.errors import StreamError
 class StringWriter(SymbolCoder):
     """Codes into `strings`: for each part in coding order one string per image."""
 
-    num_images = None
+    num_images = 0
 
     def __init__(self) -> None:
         self.strings: list[list[bytes]] = []
@@ -40,7 +40,9 @@ class StringWriter(SymbolCoder):
     def turns(self, part: str, model: GaussianConditional, num_images: int) -> Iterator[Turn]:
         self.strings.append([])
         for _ in range(num_images):
-            yield _WrittenTurn(model, self.strings[-1])
+            turn = WrittenTurn(model)
+            yield turn
+            self.strings[-1].append(_encoded(model, *turn.whole()))
 
 
 class StringReader(SymbolCoder):
@@ -68,7 +70,9 @@ class StringReader(SymbolCoder):
 
     def turns(self, part: str, model: GaussianConditional, num_images: int) -> Iterator[Turn]:
         for string in self._next(part, num_images):
-            yield _ReadTurn(model, string)
+            turn = _ReadTurn(model, string)
+            yield turn
+            turn.decoder.finish()
 
     def _next(self, part: str, num_images: int) -> list[bytes]:
         strings = list(next(self._parts))
@@ -77,34 +81,14 @@ class StringReader(SymbolCoder):
         return strings
 
 
-class _WrittenTurn(Turn):
-    """Symbols position by position, coded together at the end."""
-
-    def __init__(self, model: GaussianConditional, strings: list[bytes]) -> None:
-        self._model, self._strings = model, strings
-        self._symbols: list[Symbols] = []
-        self._indexes: list[Symbols] = []
-
-    def code(self, scales: Scales, symbols: Symbols | None) -> Symbols:
-        self._symbols.append(given(symbols))
-        self._indexes.append(gaussian_indexes(self._model, scales))
-        return self._symbols[-1]
-
-    def finish(self) -> None:
-        self._strings.append(_encoded(self._model, np.concatenate(self._symbols), np.concatenate(self._indexes)))
-
-
 class _ReadTurn(Turn):
     """Symbols position by position, each decoded when its scales are known."""
 
     def __init__(self, model: GaussianConditional, string: bytes) -> None:
-        self._model, self._decoder = model, compressai_coder.Decoder(string)
+        self._model, self.decoder = model, compressai_coder.Decoder(string)
 
     def code(self, scales: Scales, symbols: Symbols | None) -> Symbols:
-        return self._decoder.decode(gaussian_indexes(self._model, scales), coding_tables(self._model))
-
-    def finish(self) -> None:
-        self._decoder.finish()
+        return self.decoder.decode(gaussian_indexes(self._model, scales), coding_tables(self._model))
 
 
 def _encoded(model: EntropyModel, symbols: Symbols, indexes: Symbols) -> bytes:

@@ -10,7 +10,7 @@ from torch import Tensor
 from codecspec.runtime.compressai_classes import EntropyBottleneck, LatentCodec
 from codecspec.runtime.latent_codecs.compressai_strings import StringReader, StringWriter
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder, medians_of
-from codecspec.runtime.latent_codecs.symbols import Strings, require_parts
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings, require_parts
 
 
 class EntropyBottleneckLatentCodec(LatentCodec):
@@ -60,6 +60,11 @@ class EntropyBottleneckLatentCodec(LatentCodec):
         """The inverse of `compress`: one list of N strings, (h, w) -> `y_hat`."""
         require_parts(strings, 1, self.latent)
         return {"y_hat": self.code(None, shape, StringReader(strings))}
+
+    def parts(self, size: tuple[int, int]) -> list[LatentPart]:
+        """The one part of a latent of so many positions."""
+        num_symbols = self.entropy_bottleneck.channels * size[0] * size[1]
+        return [LatentPart(self.latent, num_symbols, under_scales=False)]
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int]:
         """The `shape` of a latent of (height, width) positions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,8 @@ class RasterScanLatentCodec(CodedUnderParams):
         entropy_parameters: pointwise net over (ctx_params, context), giving scales and means.
         chunks: their order.
     """
+
+    portable: ClassVar[bool] = False
 
     def __init__(
         self,

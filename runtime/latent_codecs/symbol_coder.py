@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from codecspec.runtime.coding_tables import gaussian_indexes
 from codecspec.runtime.compressai_classes import EntropyBottleneck, GaussianConditional
 from codecspec.runtime.latent_codecs.symbols import require_codable, require_finite
 
@@ -26,9 +27,23 @@ class Turn(ABC):
     def code(self, scales: Scales, symbols: Symbols | None) -> Symbols:
         """(n,) scales and, when writing, (n,) symbols -> the symbols."""
 
-    @abstractmethod
-    def finish(self) -> None:
-        """There are no more."""
+
+class WrittenTurn(Turn):
+    """One image when writing: symbols and table indexes are gathered, to be coded together."""
+
+    def __init__(self, model: GaussianConditional) -> None:
+        self._model = model
+        self._symbols: list[Symbols] = []
+        self._indexes: list[Symbols] = []
+
+    def code(self, scales: Scales, symbols: Symbols | None) -> Symbols:
+        self._symbols.append(given(symbols))
+        self._indexes.append(gaussian_indexes(self._model, scales))
+        return self._symbols[-1]
+
+    def whole(self) -> tuple[Symbols, Symbols]:
+        """(n,) symbols and (n,) table indexes of the image."""
+        return np.concatenate(self._symbols), np.concatenate(self._indexes)
 
 
 class SymbolCoder(ABC):
@@ -45,8 +60,8 @@ class SymbolCoder(ABC):
 
     @property
     @abstractmethod
-    def num_images(self) -> int | None:
-        """Images in the batch; None when writing, where y says it."""
+    def num_images(self) -> int:
+        """Images in the batch that is read; when writing y says it, and this is not asked for."""
 
     @abstractmethod
     def code_under_scales(
@@ -62,7 +77,7 @@ class SymbolCoder(ABC):
 
     @abstractmethod
     def turns(self, part: str, model: GaussianConditional, num_images: int) -> Iterator[Turn]:
-        """One turn per image, for latents that are coded position by position; see `gaussian_in_turn`."""
+        """One turn per image, for latents that are coded position by position; it ends where the next is asked for."""
 
     def gaussian(
         self, part: str, model: GaussianConditional, scales: Tensor, means: Tensor | None, y: Tensor | None
@@ -97,7 +112,6 @@ class SymbolCoder(ABC):
                 return _y_hat(symbols, scales, means)
 
             yield code
-            turn.finish()
 
 
 def medians_of(model: EntropyBottleneck) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +11,21 @@ from torch import Tensor
 from codecspec.schema.errors import StreamError
 
 MAX_SYMBOL = 2**30
+
+
+class LatentPart(NamedTuple):
+    """A part of a latent that is coded in one go.
+
+    Args:
+        name: what streams and errors call it: `z`, `y`, or a pass over y; slices are told by their order.
+        num_symbols: of one image.
+        under_scales: its tables are chosen by scales that networks computed, and so may differ where it is decoded.
+    """
+
+    name: str
+    num_symbols: int
+    under_scales: bool
+
 
 Strings = Sequence[Sequence[bytes]]
 """Strings of a latent: for each of its parts in coding order, one string per image of the batch."""

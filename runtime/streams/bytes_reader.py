@@ -32,6 +32,10 @@ class BytesReader:
         self.position += size
         return found
 
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self._data[self.position :]
+
     def byte(self, what: str) -> int:
         """The next byte, as a number."""
         return self.take(1, what)[0]

@@ -49,8 +49,8 @@ def _digest(weights: dict[str, Tensor]) -> bytes:
     digest = xxh3_128()
     for key in sorted(weights):
         values = weights[key].to("cpu", torch.float32).contiguous().numpy()
-        digest.update(f"{key}{list(values.shape)}")
-        digest.update(values.astype("<f4", copy=False))
+        digest.update(f"{key}{list(values.shape)}".encode())
+        digest.update(memoryview(values.astype("<f4", copy=False)))
     return digest.digest()
 
 
