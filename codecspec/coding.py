@@ -37,7 +37,7 @@ def encode(
 
     if isinstance(image, (str, os.PathLike)):
         file = read_image_file(Path(image))
-        x = file.x_for(net.spec.in_channels)
+        x = file.x_for(net.spec.in_channels, str(image))
         bit_depth = file.bit_depth
     else:
         x, bit_depth = image[None] if image.ndim == 3 else image, 8

@@ -8,6 +8,7 @@ from codecspec.cli.compress import compress
 from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
 from codecspec.cli.run import run
+from codecspec.cli.stream import stream
 from codecspec.cli.zoo import zoo
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command(epilog="Example: codecspec compress photo.png -m wacnn.safetensors -o photo.csp")(compress)
 app.command(epilog="Example: codecspec decompress photo.csp -m wacnn.safetensors -o photo.png")(decompress)
 app.command(epilog="Example: codecspec convert ckpt.pth.tar --spec wacnn --to canonical -o wacnn.safetensors")(convert)
+app.command(epilog="Example: codecspec stream photo.csp")(stream)
 app.command(epilog="Example: codecspec zoo")(zoo)
 
 

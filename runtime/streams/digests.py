@@ -6,6 +6,7 @@ protect against nobody who wants two to be alike.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,11 +16,14 @@ from xxhash import xxh3_128
 from codecspec.runtime.coding_tables import coding_tables, entropy_models, gaussian_scales
 from codecspec.runtime.compressai_classes import GaussianConditional
 
+if TYPE_CHECKING:
+    from codecspec.runtime.codec import Codec
+
 ENCODER_ONLY = ("g_a.", "latent_codec.h_a.", "aux_entropy_model.")
 """Where the weights are that decoding never runs: an encoder trained further writes streams of the same decoder."""
 
 
-def weights_digest(codec: nn.Module) -> bytes:
+def weights_digest(codec: Codec) -> bytes:
     """16 bytes: of every weight that decoding runs, by key, shape and value, as float32.
 
     The same on every device, in every memory format, and after every conversion between checkpoint layouts. On a GPU
@@ -35,10 +39,10 @@ def weights_digest(codec: nn.Module) -> bytes:
     return known[1]
 
 
-def tables_digest(codec: nn.Module) -> bytes:
+def tables_digest(codec: Codec) -> bytes:
     """16 bytes: of the coding tables of every entropy model, in order, and of the scales that Gaussian ones are for."""
     digest = xxh3_128()
-    for model in entropy_models(codec):
+    for model in entropy_models(codec.latent_codec):
         digest.update(coding_tables(model).digest)
         if isinstance(model, GaussianConditional):
             digest.update(gaussian_scales(model).astype("<f4").tobytes())
@@ -50,7 +54,7 @@ def _digest(weights: dict[str, Tensor]) -> bytes:
     for key in sorted(weights):
         values = weights[key].to("cpu", torch.float32).contiguous().numpy()
         digest.update(f"{key}{list(values.shape)}".encode())
-        digest.update(memoryview(values.astype("<f4", copy=False)))
+        digest.update(values.astype("<f4", copy=False).reshape(-1).data)
     return digest.digest()
 
 

@@ -11,6 +11,7 @@ from codecspec.runtime.padding import pad_to_multiple
 from codecspec.runtime.streams.chunk_coder import ChunkReader, ChunkWriter, side_bytes
 from codecspec.runtime.streams.container import DIGEST_BYTES, Coder, Model, Picture, Profile, Stream
 from codecspec.runtime.streams.digests import tables_digest, weights_digest
+from codecspec.runtime.streams.rate_report import PartRate, RateMeter
 from codecspec.schema.errors import BuildError, StreamError
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ STATE_BYTES = 64
 
 @torch.no_grad()
 def encode_image(
-    codec: Codec, x: Tensor, *, bit_depth: int = 8, profile: Profile | None = None, coder: Coder = "codecspec"
+    codec: Codec,
+    x: Tensor,
+    *,
+    bit_depth: int = 8,
+    profile: Profile | None = None,
+    coder: Coder = "codecspec",
+    rates: list[PartRate] | None = None,
 ) -> Stream:
     """Code one image.
 
@@ -38,6 +45,7 @@ def encode_image(
         profile: `portable` where the codec can, and so by default; `exact` for streams that are decoded on the device
             and with the number of threads and the PyTorch that wrote them.
         coder: what codes the symbols; `compressai` is slower, and its chunks hold strings that CompressAI decodes.
+        rates: a list to be filled with what each part costs.
 
     Raises:
         BuildError: x is no such image, or the codec cannot write that profile.
@@ -55,14 +63,19 @@ def encode_image(
     chosen = _profile(codec, profile)
     codec.prepare_tables()
     writer = ChunkWriter(coder, chosen)
-    code_latent(codec, codec.g_a(pad_to_multiple(x, codec.stride)), (height, width), writer)
+    _code(codec, codec.g_a(pad_to_multiple(x, codec.stride)), (height, width), writer, rates)
     picture = Picture(height, width, channels, bit_depth)
     return Stream(model_of(codec), picture, codec.stride, writer.chunks(), coder, chosen)
 
 
 @torch.no_grad()
-def decode_image(codec: Codec, stream: Stream) -> Tensor:
+def decode_image(codec: Codec, stream: Stream, *, rates: list[PartRate] | None = None) -> Tensor:
     """Decode a stream.
+
+    Args:
+        codec: the model.
+        stream: what `encode_image` gave.
+        rates: a list to be filled with what each part costs.
 
     Returns:
         (1, C, H, W) in [0, 1], on the codec's device; C is 1 for a grey image.
@@ -75,16 +88,10 @@ def decode_image(codec: Codec, stream: Stream) -> Tensor:
     require_model(codec, stream)
     _require_parts(codec, stream)
     reader = ChunkReader(stream)
-    y_hat = code_latent(codec, None, (picture.height, picture.width), reader)
+    y_hat = _code(codec, None, (picture.height, picture.width), reader, rates)
     reader.finish()
     x_hat = codec.g_s(y_hat)[..., : picture.height, : picture.width].clamp_(0, 1)
     return x_hat.mean(1, keepdim=True) if picture.channels == 1 else x_hat
-
-
-def code_latent(codec: Codec, y: Tensor | None, size: tuple[int, int], coder: SymbolCoder) -> Tensor:
-    """Code y of an image of `size` (height, width) pixels -> y_hat; y is None when reading."""
-    y_hat: Tensor = codec.latent_codec.code(y, codec.latent_size(*size), coder)
-    return y_hat
 
 
 def model_of(codec: Codec) -> Model:
@@ -116,6 +123,15 @@ def require_model(codec: Codec, stream: Stream) -> None:
     if stream.multiple != codec.stride or stream.picture.channels not in (1, channels):
         message = f"{stream.picture.channels} channels, sides in multiples of {stream.multiple}"
         raise StreamError("E-stream", "header", f"{message}; this model has {channels} channels and {codec.stride}")
+
+
+def _code(
+    codec: Codec, y: Tensor | None, size: tuple[int, int], coder: SymbolCoder, rates: list[PartRate] | None
+) -> Tensor:
+    """Code y of an image of `size` (height, width) pixels -> y_hat; y is None when reading."""
+    metered = coder if rates is None else RateMeter(coder, rates)
+    y_hat: Tensor = codec.latent_codec.code(y, codec.latent_size(*size), metered)
+    return y_hat
 
 
 def _require_parts(codec: Codec, stream: Stream) -> None:
