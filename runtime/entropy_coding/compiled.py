@@ -28,7 +28,11 @@ def compiled(function: Kernel) -> Kernel:
 
 
 def part(function: Kernel) -> Kernel:
-    """`function` as a piece of kernels, which the compiler inlines into them."""
+    """`function` as a piece of kernels.
+
+    References to arrays are counted around a call, four times the cost of coding a symbol, unless numba finds that
+    needless; it does where the piece and the way to its call have no branch but what is rare. Measure after a change.
+    """
     return _jit(function, cache=False)
 
 

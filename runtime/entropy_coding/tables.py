@@ -17,7 +17,8 @@ from codecspec.schema.errors import StreamError
 PRECISION = 16
 """Bits of a cumulative probability in a table."""
 LOOKUP_BITS = 8
-"""Leading bits of a cumulative probability by which a decoder finds a symbol, or one a few before it."""
+"""Leading bits of a cumulative count by which a decoder finds a symbol, or one a few before it."""
+MAX_OFFSET = 1 << 30
 
 Int32 = NDArray[np.int32]
 
@@ -38,6 +39,8 @@ def table_problem(offsets: NDArray[Any], cdf: NDArray[Any], lengths: NDArray[Any
     inside = np.arange(cdf.shape[1])[None, :] < lengths[:, None]
     rising = (cdf[:, 1:] > cdf[:, :-1]) | ~inside[:, 1:]
     last = np.take_along_axis(cdf, lengths[:, None].astype(np.int64) - 1, axis=1)
+    if int(np.abs(offsets.astype(np.int64)).max()) > MAX_OFFSET:
+        return f"_offset goes from {offsets.min()} to {offsets.max()}; up to {MAX_OFFSET} either way is allowed"
     if not rising.all() or cdf[:, 0].any() or (last != 1 << PRECISION).any():
         return f"_quantized_cdf has a row that does not rise from 0 to {1 << PRECISION}"
     return None
@@ -63,27 +66,35 @@ class CodingTables:
         problem = table_problem(offsets, cdf, lengths, len(lengths)) or (None if lengths.size else "there are no rows")
         if problem:
             raise StreamError("E-stream", "coding tables", problem, "make them again: `update(force=True)`")
-        self.lists: tuple[list[list[int]], list[int], list[int]] = (cdf.tolist(), lengths.tolist(), offsets.tolist())
-        """As CompressAI's coder takes them."""
         inside = np.arange(cdf.shape[1])[None, :] < lengths[:, None]
         self.rows = len(lengths)
         self.digest = _digest(np.where(inside, cdf, 0), lengths, offsets)
         """SHA-256 of the tables: equal for equal intervals, whatever stands behind a row's end."""
         self.offsets = np.array(offsets)
         self.escapes = lengths.astype(np.int32) - 2
-        """The symbol of each row that stands for values outside of it."""
-        self.starts = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int32)
-        """Where each row starts in `cumulative`."""
-        self.cumulative = cdf[inside].astype(np.uint32)
-        """The rows one after the other, without what is behind their ends."""
-        self.lookup = self._lookup(cdf, lengths)
-        """uint16 (rows << LOOKUP_BITS,): the symbol of the first count of each of a row's 2^LOOKUP_BITS equal parts."""
+        """int32 (rows,): the symbol of each row that stands for values outside of it."""
+        self.starts = np.cumsum(lengths, dtype=np.int64) - lengths
+        """int64 (rows,): where each row starts in `entries`."""
+        self.entries = _entries(cdf[inside].astype(np.int64), self.starts, self.escapes, offsets)
+        """uint64: all rows' symbols, each `value << 32 | first count << 16 | counts`; an escape's value is -2^31."""
+        self.lookup = _lookup(cdf, lengths, self.starts)
+        """int32 (rows << LOOKUP_BITS,): the entry of the first count of each of a row's 2^LOOKUP_BITS equal parts."""
 
-    @staticmethod
-    def _lookup(cdf: Int32, lengths: Int32) -> NDArray[np.uint16]:
-        firsts = np.arange(1 << LOOKUP_BITS) << (PRECISION - LOOKUP_BITS)
-        symbols = [np.searchsorted(row[:length], firsts, "right") - 1 for row, length in zip(cdf, lengths, strict=True)]
-        return np.concatenate(symbols).astype(np.uint16)
+
+def _entries(
+    cumulative: NDArray[np.int64], starts: NDArray[np.int64], escapes: Int32, offsets: Int32
+) -> NDArray[np.uint64]:
+    """Rows keep their last column, so that an entry has the place of its count; nothing is coded with it."""
+    values = np.arange(len(cumulative)) - np.repeat(starts - offsets, escapes + 2)
+    values[starts + escapes] = -(1 << 31)
+    counts = np.maximum(np.diff(cumulative, append=0), 0)
+    return (values << 32 | (cumulative & 0xFFFF) << PRECISION | counts).astype(np.uint64)
+
+
+def _lookup(cdf: Int32, lengths: Int32, starts: NDArray[np.int64]) -> Int32:
+    firsts = np.arange(1 << LOOKUP_BITS) << (PRECISION - LOOKUP_BITS)
+    found = [np.searchsorted(row[:length], firsts, "right") - 1 for row, length in zip(cdf, lengths, strict=True)]
+    return (np.array(found) + starts[:, None]).astype(np.int32).reshape(-1)
 
 
 def _digest(cdf: Int32, lengths: Int32, offsets: Int32) -> bytes:
