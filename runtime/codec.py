@@ -194,4 +194,8 @@ class Codec(CompressionModel):
         if len({len(part) for part in strings}) != 1 or not strings[0]:
             found = sorted({len(part) for part in strings})
             raise StreamError("E-stream", "strings", f"every part has one string per image; found {found} per part")
+        num_parts = len(self.parts(int(shape[0]), int(shape[1])))
+        if len(strings) != num_parts:
+            message = f"{len(strings)} parts of strings, and this model codes in {num_parts}"
+            raise StreamError("E-stream", "strings", message)
         return int(shape[0]), int(shape[1])

@@ -79,7 +79,7 @@ def _read_png(data: bytes) -> DeepImage:
 
 
 def _read_ppm(image: Image.Image, data: bytes) -> DeepImage:
-    codec, _, offset, args = image.tile[0]
+    codec, _, offset, args = getattr(image, "tile")[0]  # noqa: B009 (Pillow has it on what it opened, and no type)
     channels = 3 if image.mode == "RGB" else 1
     highest = args[-1] if codec.startswith("ppm") else 65_535
     size = image.width * image.height * channels

@@ -79,7 +79,7 @@ class RateMeter(SymbolCoder):
         values = symbols.astype(np.int64) - tables.offsets[rows]
         outside = (values < 0) | (values >= tables.escapes[rows])
         at = tables.starts[rows] + np.where(outside, tables.escapes[rows], values)
-        counts = (tables.cumulative[at + 1] - tables.cumulative[at]).astype(np.float64)
+        counts = (tables.entries[at] & np.uint64(0xFFFF)).astype(np.float64)
         bits = -likelihoods.detach().double().flatten().clamp_min(LEAST_LIKELIHOOD).log2().cpu().numpy()
         table_bits = float((16 - np.log2(counts)).sum())
         rate = PartRate(len(symbols), float(bits.sum()), table_bits, int(outside.sum()), float(bits[outside].sum()))

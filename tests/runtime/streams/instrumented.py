@@ -1,4 +1,4 @@
-"""Coders that tests look into: symbols of both sides, decoders whose heads drift, latents drawn from their densities."""
+"""Coders that tests look into: the symbols of both sides, decoders that drift, latents drawn from their densities."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.coding_tables import coding_tables, gaussian_indexes, lower_bound
+from codecspec.runtime.latent_codecs.channel_groups import ChannelGroupsLatentCodec
+from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
+from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead
+from codecspec.runtime.latent_codecs.raster_scan import RasterScanLatentCodec
 from codecspec.runtime.streams import image_streams
 from codecspec.runtime.streams.chunk_coder import ChunkReader, ChunkWriter
 from codecspec.runtime.streams.container import Stream
@@ -76,9 +80,12 @@ class DrawingWriter(RecordingWriter):
     def code_by_channel(self, part: str, model: Any, channels: Any, symbols: Any) -> Any:
         tables = coding_tables(model)
         counts = self.generator.integers(0, 1 << 16, len(channels))
-        rows = np.split(tables.cumulative, tables.starts[1:])
-        drawn = [np.searchsorted(rows[row], count, "right") - 1 for row, count in zip(channels, counts, strict=True)]
-        inside = np.minimum(np.array(drawn), tables.escapes[channels] - 1)
+        rows = np.split((tables.entries >> 16).astype(np.uint16), tables.starts[1:])
+        drawn = [
+            np.searchsorted(rows[row][: tables.escapes[row]], count, "right") - 1
+            for row, count in zip(channels, counts, strict=True)
+        ]
+        inside = np.array(drawn)
         return super().code_by_channel(
             part, model, channels, (inside + tables.offsets[channels]).astype(np.int32)[None]
         )
@@ -125,3 +132,29 @@ def decoded_symbols() -> list[np.ndarray]:
 
 def same_symbols(ours: list[np.ndarray], theirs: list[np.ndarray]) -> bool:
     return len(ours) == len(theirs) and all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def with_sane_scales(codec: Codec) -> Codec:
+    """Biases added where scales come from, so that a latent's scales go from 0.15 to 6, channel by channel."""
+    latent = codec.latent_codec
+    y = latent.y
+    if isinstance(y, ChannelGroupsLatentCodec):
+        for key, leaf in y.latent_codec.items():
+            head = dict(y.channel_context.items()).get(key)
+            _widen(leaf, head.scale_cc if isinstance(head, MeanScaleContextHead) else None)
+    else:
+        _widen(y, latent.h_s)
+    return codec
+
+
+def _widen(leaf: Any, net: Any) -> None:
+    """The scales of a leaf come from its own net, where it has one, or else from `net`; beside its means, or alone."""
+    net = getattr(leaf, "entropy_parameters", net)
+    layer = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)][-1]
+    alone = isinstance(leaf, LRPGaussianLatentCodec)
+    chunks = ("scales",) if alone else getattr(leaf, "y", leaf).chunks
+    width = layer.out_channels // len(chunks)
+    if isinstance(leaf, RasterScanLatentCodec):  # what it decodes feeds itself
+        leaf.context_prediction.weight.data *= 0.1
+    start = chunks.index("scales") * width
+    layer.bias.data[start : start + width] += torch.logspace(-1, 0.8, width)
