@@ -6,6 +6,7 @@ protect against nobody who wants two to be alike.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -26,17 +27,12 @@ ENCODER_ONLY = ("g_a.", "latent_codec.h_a.", "aux_entropy_model.")
 def weights_digest(codec: Codec) -> bytes:
     """16 bytes: of every weight that decoding runs, by key, shape and value, as float32.
 
-    The same on every device, in every memory format, and after every conversion between checkpoint layouts. On a GPU
-    the digest is kept, and made again when a sum over the bits of a tensor says that it changed.
+    The same on every device, in every memory format, and after every conversion between checkpoint layouts.
     """
-    weights = {key: weight.detach() for key, weight in codec.named_parameters() if not key.startswith(ENCODER_ONLY)}
+    weights = decoder_weights(codec)
     if all(weight.device.type == "cpu" for weight in weights.values()):
-        return _digest(weights)
-    print_ = _fingerprint(list(weights.values()))
-    known = _KEPT.get(codec)
-    if known is None or known[0] != print_:
-        known = _KEPT[codec] = (print_, _digest(weights))
-    return known[1]
+        return digest_of(weights)
+    return _KEPT.of(codec, weights)
 
 
 def tables_digest(codec: Codec) -> bytes:
@@ -49,7 +45,13 @@ def tables_digest(codec: Codec) -> bytes:
     return digest.digest()
 
 
-def _digest(weights: dict[str, Tensor]) -> bytes:
+def decoder_weights(codec: Codec) -> dict[str, Tensor]:
+    """The weights that decoding runs, by key."""
+    return {key: weight.detach() for key, weight in codec.named_parameters() if not key.startswith(ENCODER_ONLY)}
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> bytes:
+    """16 bytes: of tensors by key, shape and value, as float32."""
     digest = xxh3_128()
     for key in sorted(weights):
         values = weights[key].to("cpu", torch.float32).contiguous().numpy()
@@ -58,10 +60,32 @@ def _digest(weights: dict[str, Tensor]) -> bytes:
     return digest.digest()
 
 
-_KEPT: WeakKeyDictionary[nn.Module, tuple[list[int], bytes]] = WeakKeyDictionary()
+class KeptDigests:
+    """Digests of weights that lie on a GPU, from where it takes longer to fetch them than to decode an image.
+
+    A digest is made again when a version count of torch, or a sum over the bits of a tensor, says that it changed.
+
+    Args:
+        digest: makes a digest.
+    """
+
+    def __init__(self, digest: Callable[[Mapping[str, Tensor]], bytes] = digest_of) -> None:
+        self._digest = digest
+        self._kept: WeakKeyDictionary[nn.Module, tuple[list[int], bytes]] = WeakKeyDictionary()
+
+    def of(self, codec: nn.Module, weights: Mapping[str, Tensor]) -> bytes:
+        """The digest of a codec's weights."""
+        now = _fingerprint(list(weights.values()))
+        known = self._kept.get(codec)
+        if known is None or known[0] != now:
+            known = self._kept[codec] = (now, self._digest(weights))
+        return known[1]
 
 
-def _fingerprint(weights: list[Tensor]) -> list[int]:
+_KEPT = KeptDigests()
+
+
+def _fingerprint(weights: Sequence[Tensor]) -> list[int]:
     """What changes with the weights, at the cost of reading them where they are."""
     whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}
     sums = [weight.view(whole[weight.element_size()]).sum(dtype=torch.int64) for weight in weights]

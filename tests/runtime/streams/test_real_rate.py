@@ -84,13 +84,13 @@ def test_stale_tables_are_named() -> None:
     codec.prepare_tables()
     state = {key: tensor.clone() for key, tensor in codec.state_dict().items()}
     fresh = report(codec, images(1, 256, 256))[2]
-    assert "not those of the density" not in fresh
+    assert "not those of its density" not in fresh
     cdf = state["latent_codec.z.entropy_bottleneck._quantized_cdf"]
     lengths = state["latent_codec.z.entropy_bottleneck._cdf_length"]
     for row, length in zip(cdf, lengths, strict=True):
         row[1:length] = 65_536 - torch.arange(length - 2, -1, -1)  # all that is likely in the first symbol
     codec.load_state_dict(state)
-    assert "the coding tables of z are not those of the density" in report(codec, images(1, 256, 256))[2]
+    assert "the coding tables of z are not those of its density" in report(codec, images(1, 256, 256))[2]
 
 
 def test_a_report_of_decoding_is_that_of_coding() -> None:
