@@ -5,6 +5,8 @@
     out = net(x)                              # x_hat, likelihoods
     bits = net.compress(x)                    # strings, shape; no update() needed
     net.decompress(**bits)["x_hat"]
+    data = cs.encode(net, "photo.png")        # bytes that say what they are; decode on another machine
+    x_hat = cs.decode(net, data)
 
     spec = cs.load_spec("wacnn", N=128)       # YAML -> spec, checked
     plan = cs.lower(spec)                     # spec -> plan: tensors, parameters, MACs; no torch
@@ -21,6 +23,7 @@ Importing this imports no torch; building and loading do.
 """
 
 from codecspec import zoo
+from codecspec.coding import decode, encode
 from codecspec.compiler.build import build, compile_spec
 from codecspec.compiler.canonical import dump_spec, spec_hash
 from codecspec.compiler.convert import convert
@@ -58,7 +61,9 @@ __all__ = [
     "build",
     "compile_spec",
     "convert",
+    "decode",
     "dump_spec",
+    "encode",
     "infer_spec",
     "json_schema",
     "load",

@@ -50,6 +50,7 @@ def build(plan: Plan, *, device: str | torch.device = "cpu") -> Codec:
             spec_hash=spec_hash(plan.spec),
             stride=plan.stride,
             y_stride=g_a.scale_out.denominator,
+            y_channels=g_a.c_out,
         )
     codec.to(device).eval()
     _check_contract(plan, codec)

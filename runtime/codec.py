@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from compressai.latent_codecs import LatentCodec
-from compressai.models import CompressionModel
 from torch import Tensor, nn
 
 from codecspec.runtime.coding_tables import TableKeeper
-from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.runtime.compressai_classes import CompressionModel, LatentCodec
+from codecspec.runtime.latent_codecs.coded_latent import CodedUnderParams
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 from codecspec.runtime.loading import loading_problems, resize_tables
 from codecspec.runtime.padding import pad_to_multiple, padded_size
+from codecspec.runtime.streams.container import MAX_SIDE
 from codecspec.schema.errors import BuildError, CheckpointError, StreamError
 from codecspec.schema.model import ModelSpec
-
-MAX_SIDE = 65_535
 
 
 class Codec(CompressionModel):
@@ -42,6 +41,7 @@ class Codec(CompressionModel):
         spec_hash: its hash, 64 hexadecimal digits.
         stride: pixels that image sides are padded to multiples of.
         y_stride: pixels per position of y.
+        y_channels: channels of y.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Codec(CompressionModel):
         spec_hash: str,
         stride: int,
         y_stride: int,
+        y_channels: int,
     ) -> None:
         super().__init__()
         self.g_a = g_a
@@ -65,6 +66,7 @@ class Codec(CompressionModel):
         self.spec_hash = spec_hash
         self.stride = stride
         self.y_stride = y_stride
+        self.y_channels = y_channels
         self._tables = TableKeeper()
 
     @property
@@ -85,7 +87,7 @@ class Codec(CompressionModel):
         Raises:
             BuildError: x has another shape than that.
         """
-        self._check_image(x)
+        self.require_image(x)
         y = self.g_a(pad_to_multiple(x, self.stride))
         out = self.latent_codec(y)
         x_hat = self.g_s(out["y_hat"])[..., : x.shape[-2], : x.shape[-1]]
@@ -93,6 +95,21 @@ class Codec(CompressionModel):
         if self.aux_entropy_model is not None:
             result["aux_likelihoods"] = self.aux_entropy_model(y, out["side_params"])
         return result
+
+    @property
+    def portable(self) -> bool:
+        """Whether a stream can be decoded where scales are computed with other rounding errors than they were here."""
+        return all(leaf.portable for leaf in self.latent_codec.modules() if isinstance(leaf, CodedUnderParams))
+
+    def latent_size(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of y for an image of so many pixels."""
+        tall, wide = padded_size(height, width, self.stride)
+        return tall // self.y_stride, wide // self.y_stride
+
+    def parts(self, height: int, width: int) -> list[LatentPart]:
+        """The parts of the latent of an image of so many pixels, in coding order."""
+        found: list[LatentPart] = self.latent_codec.parts(self.y_channels, self.latent_size(height, width))
+        return found
 
     @torch.no_grad()
     def compress(self, x: Tensor) -> dict[str, Any]:
@@ -109,7 +126,7 @@ class Codec(CompressionModel):
             BuildError: x has another shape than that.
             StreamError: a latent is not finite.
         """
-        self._check_image(x)
+        self.require_image(x)
         self.prepare_tables()
         out = self.latent_codec.compress(self.g_a(pad_to_multiple(x, self.stride)))
         return {"strings": out["strings"], "shape": x.shape[-2:]}
@@ -130,8 +147,7 @@ class Codec(CompressionModel):
         """
         height, width = self._check_shape(strings, shape)
         self.prepare_tables()
-        tall, wide = padded_size(height, width, self.stride)
-        latent_shape = self.latent_codec.latent_shape(tall // self.y_stride, wide // self.y_stride)
+        latent_shape = self.latent_codec.latent_shape(*self.latent_size(height, width))
         y_hat = self.latent_codec.decompress(strings, latent_shape)["y_hat"]
         return {"x_hat": self.g_s(y_hat)[..., :height, :width].clamp_(0, 1)}
 
@@ -159,7 +175,12 @@ class Codec(CompressionModel):
         self._tables.accept(self)
         return result
 
-    def _check_image(self, x: Tensor) -> None:
+    def require_image(self, x: Tensor) -> None:
+        """Refuse what is no batch of images for this codec.
+
+        Raises:
+            BuildError: x has another shape than (N, C, H, W), or holds no floats.
+        """
         channels = self.spec.in_channels
         if x.ndim != 4 or x.shape[1] != channels or 0 in x.shape or max(x.shape[-2:]) > MAX_SIDE:
             message = f"an image tensor is (N, {channels}, H, W), sides 1 to {MAX_SIDE}; found {tuple(x.shape)}"
@@ -173,4 +194,8 @@ class Codec(CompressionModel):
         if len({len(part) for part in strings}) != 1 or not strings[0]:
             found = sorted({len(part) for part in strings})
             raise StreamError("E-stream", "strings", f"every part has one string per image; found {found} per part")
+        num_parts = len(self.parts(int(shape[0]), int(shape[1])))
+        if len(strings) != num_parts:
+            message = f"{len(strings)} parts of strings, and this model codes in {num_parts}"
+            raise StreamError("E-stream", "strings", message)
         return int(shape[0]), int(shape[1])

@@ -6,14 +6,25 @@ error. Here a codec looks before it codes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import numpy as np
 import torch
-from compressai.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
-from compressai.models.base import get_scale_table
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from xxhash import xxh3_128_digest
+
+from codecspec.runtime.compressai_classes import (
+    EntropyBottleneck,
+    EntropyModel,
+    GaussianConditional,
+    get_scale_table,
+)
+from codecspec.runtime.entropy_coding.scale_index import scale_indexes
+from codecspec.runtime.entropy_coding.tables import CodingTables
 
 TABLES = ("_offset", "_quantized_cdf", "_cdf_length")
-PRECISION = 16
-"""Bits of a cumulative probability in a table."""
 TABLES_OF = {EntropyBottleneck: TABLES, GaussianConditional: (*TABLES, "scale_table")}
 
 
@@ -27,26 +38,55 @@ def table_names(module: nn.Module) -> tuple[str, ...]:
     return next((names for cls, names in TABLES_OF.items() if isinstance(module, cls)), ())
 
 
-def table_problem(offset: Tensor, cdf: Tensor, length: Tensor, rows: int) -> str | None:
-    """What keeps three tensors from being the coding tables of an entropy model with `rows` densities, or None.
+def coding_tables(model: EntropyModel) -> CodingTables:
+    """The tables of an entropy model as coders take them; kept until the model gets others.
 
-    CompressAI's coder takes tables as they are, and never comes back from some that are wrong.
+    Models with equal tables, as all Gaussian conditionals of a codec have, share them.
     """
-    if offset.numel() == cdf.numel() == length.numel() == 0:
-        return None
-    if offset.shape != (rows,) or length.shape != (rows,) or cdf.ndim != 2 or cdf.shape[0] != rows:
-        shapes = [list(tensor.shape) for tensor in (offset, cdf, length)]
-        return f"_offset, _quantized_cdf and _cdf_length of shapes {shapes}; {rows} rows each are needed"
-    lengths = length.long().cpu()
-    if int(lengths.min()) < 3 or int(lengths.max()) > cdf.shape[1]:
-        return f"_cdf_length has rows of {int(lengths.min())} to {int(lengths.max())}, the table {cdf.shape[1]} columns"
-    values = cdf.long().cpu()
-    inside = torch.arange(cdf.shape[1])[None, :] < lengths[:, None]
-    rising = (values[:, 1:] > values[:, :-1]) | ~inside[:, 1:]
-    last = values.gather(1, lengths[:, None] - 1)
-    if not bool(rising.all()) or bool(values[:, 0].any()) or bool((last != 1 << PRECISION).any()):
-        return f"_quantized_cdf has a row that does not rise from 0 to {1 << PRECISION}"
-    return None
+    buffers = [getattr(model, name) for name in TABLES]
+    known = _ARRAYS.get(model)
+    if known is not None and known.is_of(buffers):
+        return known.tables
+    offsets, cdf, lengths = (buffer.detach().to("cpu", torch.int32).contiguous().numpy() for buffer in buffers)
+    content = xxh3_128_digest(b"".join(array.tobytes() for array in (lengths, offsets, cdf)))
+    tables = _SHARED.get(content)
+    if tables is None:
+        tables = _SHARED[content] = CodingTables(cdf, lengths, offsets)
+    _ARRAYS[model] = _Arrays(buffers, [buffer._version for buffer in buffers], tables)
+    return tables
+
+
+def gaussian_scales(model: GaussianConditional) -> NDArray[np.float32]:
+    """The scales of a Gaussian conditional's tables, rising."""
+    scales: NDArray[np.float32] = model.scale_table.detach().to("cpu", torch.float32).numpy()
+    return scales
+
+
+def lower_bound(model: GaussianConditional) -> float:
+    """What a scale is at least, before a table is chosen by it."""
+    return float(model.lower_bound_scale.bound)
+
+
+def gaussian_indexes(model: GaussianConditional, scales: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The table of each scale (n,), as `GaussianConditional.build_indexes` finds it."""
+    return scale_indexes(scales, gaussian_scales(model), lower_bound(model))
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """Tables, and the buffers that they were made of: those very tensors, unchanged since."""
+
+    buffers: list[Tensor]
+    versions: list[int]
+    tables: CodingTables
+
+    def is_of(self, buffers: list[Tensor]) -> bool:
+        same = all(ours is theirs for ours, theirs in zip(self.buffers, buffers, strict=True))
+        return same and self.versions == [buffer._version for buffer in buffers]
+
+
+_ARRAYS: WeakKeyDictionary[EntropyModel, _Arrays] = WeakKeyDictionary()
+_SHARED: WeakValueDictionary[bytes, CodingTables] = WeakValueDictionary()
 
 
 class TableKeeper:

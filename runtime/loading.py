@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 
-from codecspec.runtime.coding_tables import TABLES, table_names, table_problem
+from codecspec.runtime.coding_tables import TABLES, table_names
+from codecspec.runtime.compressai_classes import EntropyBottleneck
+from codecspec.runtime.entropy_coding.tables import table_problem
 from codecspec.schema.errors import Problem
 
 
@@ -64,7 +65,7 @@ def _table_problems(codec: nn.Module, state_dict: Mapping[str, Tensor]) -> list[
             rows = module.channels
         else:
             rows = state_dict.get(f"{path}.scale_table", module.scale_table).numel()
-        offset, cdf, length = (state_dict[key] for key in keys)
+        offset, cdf, length = (state_dict[key].cpu().numpy() for key in keys)
         message = table_problem(offset, cdf, length, rows)
         if message:
             hint = "leave the tables out (empty tensors); they are made again from the weights"

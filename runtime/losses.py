@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from compressai.losses import RateDistortionLoss
 from torch import Tensor
 
+from codecspec.runtime.compressai_classes import RateDistortionLoss
 from codecspec.schema.errors import BuildError
 
 

@@ -52,6 +52,7 @@ ErrorCode = Literal[
     "E-latent",
     "E-stream",
     "E-stream-model",
+    "E-stream-drift",
     # results
     "E-results",
     "E-curves",

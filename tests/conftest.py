@@ -1,3 +1,3 @@
 """Shared by all tests: CompressAI is imported through the runtime, which keeps its imports' warnings away."""
 
-import codecspec.runtime  # noqa: F401
+import codecspec.runtime.compressai_classes  # noqa: F401

@@ -15,6 +15,7 @@ from codecspec.cli.run import run
 from codecspec.cli.scan import scan_folder
 from codecspec.cli.schema import schema
 from codecspec.cli.stats import stats
+from codecspec.cli.stream import stream
 from codecspec.cli.zoo import zoo
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command(epilog="Example: codecspec bd bpg.json mine.json")(bd)
 app.command(epilog="Example: codecspec schema -o codecspec.schema.json")(schema)
 app.command(epilog="Example: codecspec stats wacnn tcm --size 2048x1360")(stats)
 app.command(epilog="Example: codecspec inspect ckpt.pth.tar --depth 3")(inspect)
+app.command(epilog="Example: codecspec stream photo.csp")(stream)
 app.command(epilog="Example: codecspec zoo")(zoo)
 
 

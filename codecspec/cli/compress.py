@@ -1,48 +1,99 @@
-"""`codecspec compress`: an image to a file of bits."""
+"""`codecspec compress`: images to files of bits."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from codecspec.cli.jobs import Job, jobs_of, run_jobs, write_bytes
 from codecspec.cli.models import open_model
 from codecspec.cli.outputs import require_output
-from codecspec.schema.whole_file import whole_file
+from codecspec.cli.run import note
+from codecspec.schema.errors import UsageError
+
+if TYPE_CHECKING:
+    from codecspec.runtime.codec import Codec
+
+ENDING = ".csp"
+POSITION_BY_POSITION = (
+    "this model codes y position by position, so the stream is exact: another device or number of threads than wrote "
+    "it may be unable to decode it, and then says so"
+)
 
 
 def compress(
-    image: Annotated[Path, typer.Argument(help="The image: PNG, JPEG, WebP, PPM, ..")],
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMG...", help="Images (PNG, JPEG, WebP, PPM, ..), folders or -")
+    ],
     model: Annotated[str, typer.Option("-m", metavar="MODEL", help="A saved model, a spec's name or a YAML file.")],
-    output: Annotated[Path, typer.Option("-o", metavar="FILE", help="Where the coded image goes.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", metavar="FILE", help="Where the coded image goes; a folder for several. Default: beside it."
+        ),
+    ] = None,
+    profile: Annotated[
+        Literal["portable", "exact"] | None,
+        typer.Option(help="portable: decodes on other machines. exact: only where it was written. Default: the first."),
+    ] = None,
+    coder: Annotated[
+        Literal["codecspec", "compressai"], typer.Option(help="What codes the symbols; compressai is slower.")
+    ] = "codecspec",
     reconstruction: Annotated[
         Path | None, typer.Option(metavar="IMAGE", help="Also write what the encoder's own forward pass gives.")
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Say what each part costs, and why it is more than its likelihoods.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files beside the images.")] = False,
 ) -> None:
-    """Code an image."""
+    """Code images."""
     import torch
 
-    from codecspec.runtime.image_files import format_of, read_image, write_image
+    from codecspec.runtime.image_files import READ_ENDINGS, format_of, read_image_file, write_image
     from codecspec.runtime.part_timer import described, part_times
-    from codecspec.runtime.streams import Stream, parts_of
+    from codecspec.runtime.streams.image_streams import encode_image
+    from codecspec.runtime.streams.rate_report import PartRate, rates_described
 
-    require_output(output, image, model, reconstruction)
+    others = (model, reconstruction)
+    jobs = jobs_of(images, output, endings=READ_ENDINGS, ending=ENDING, force=force, others=others)
     if reconstruction is not None:
-        require_output(reconstruction, image, model)
+        if len(jobs) > 1:
+            raise UsageError("E-usage", "--reconstruction", f"it is of one image, and there are {len(jobs)}")
+        require_output(reconstruction, jobs[0].source, model)
         format_of(reconstruction)
-    x = read_image(image)
-    codec = open_model(model)
-    codec.prepare_tables()
-    with part_times(codec) as seconds:
-        out = codec.compress(x)
-    height, width = (int(side) for side in out["shape"])
-    data = Stream(codec.spec_hash, height, width, parts_of(out["strings"])).to_bytes()
-    if reconstruction is not None:
-        with torch.no_grad():
-            write_image(codec(x)["x_hat"], reconstruction)
-    with whole_file(output) as partial:
-        partial.write_bytes(data)
-    bpp = 8 * len(data) / (height * width)
-    print(f"{image} {width}x{height} -> {output}: {len(data):,} bytes, {bpp:.4f} bits per pixel")
-    print(f"  {described(seconds)}")
+
+    @cache
+    def opened() -> Codec:
+        codec = open_model(model)
+        codec.prepare_tables()
+        if not codec.portable and profile is None:
+            note(POSITION_BY_POSITION)
+        return codec
+
+    def work(job: Job) -> None:
+        file = read_image_file(job.read(), job.name)
+        codec = opened()
+        x = file.x_for(codec.spec.in_channels, job.name)
+        rates: list[PartRate] | None = [] if verbose else None
+        with part_times(codec) as seconds:
+            stream = encode_image(codec, x, bit_depth=file.bit_depth, profile=profile, coder=coder, rates=rates)
+        if reconstruction is not None:
+            with torch.no_grad():
+                write_image(codec(x)["x_hat"], reconstruction)
+        data = stream.to_bytes()
+        write_bytes(data, job)
+        width, height = stream.picture.width, stream.picture.height
+        bpp = 8 * len(data) / (height * width)
+        job.say(
+            f"{job.name} {width}x{height} -> {job.output or 'stdout'}: {len(data):,} bytes, {bpp:.4f} bits per pixel"
+        )
+        if verbose or len(jobs) == 1:
+            job.say(f"  {described(seconds)}")
+        for line in rates_described(stream, rates, codec.parts(height, width)) if rates else ():
+            job.say(line)
+
+    run_jobs(jobs, work, "coding")

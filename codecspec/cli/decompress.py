@@ -1,41 +1,64 @@
-"""`codecspec decompress`: a file of bits to an image."""
+"""`codecspec decompress`: files of bits to images."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codecspec.cli.compress import ENDING
+from codecspec.cli.jobs import Job, jobs_of, read_stream, run_jobs, write_bytes
 from codecspec.cli.models import open_model
-from codecspec.cli.outputs import require_output
-from codecspec.schema.errors import StreamError
+from codecspec.cli.run import note
+
+if TYPE_CHECKING:
+    from codecspec.runtime.codec import Codec
 
 
 def decompress(
-    file: Annotated[Path, typer.Argument(help="A coded image.")],
-    model: Annotated[str, typer.Option("-m", metavar="MODEL", help="The model that it was coded with.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Coded images, folders of them, or -")],
+    model: Annotated[str, typer.Option("-m", metavar="MODEL", help="The model that they were coded with.")],
     output: Annotated[
-        Path, typer.Option("-o", metavar="IMAGE", help="Where the image goes; its ending is its format.")
-    ],
+        str | None,
+        typer.Option(
+            "-o", metavar="IMAGE", help="Where the image goes, its ending is its format; a folder for several."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files beside the coded images.")] = False,
 ) -> None:
-    """Decode an image."""
-    from codecspec.runtime.image_files import format_of, write_image
+    """Decode images."""
+    from codecspec.runtime.image_files import DEEP_WRITERS, format_of, png_bytes, write_image
     from codecspec.runtime.part_timer import described, part_times
-    from codecspec.runtime.streams import Stream, require_same_spec
+    from codecspec.runtime.streams.container import Stream
+    from codecspec.runtime.streams.image_streams import decode_image
 
-    require_output(output, file, model)
-    format_of(output)
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise StreamError("E-stream", str(file), f"it cannot be read: {error.strerror or error}") from error
-    stream = Stream.from_bytes(data)
-    codec = open_model(model)
-    require_same_spec(stream, codec.spec_hash)
-    codec.prepare_tables()
-    with part_times(codec) as seconds:
-        out = codec.decompress([[part] for part in stream.parts], (stream.height, stream.width))
-    write_image(out["x_hat"], output)
-    print(f"{file} -> {output}: {stream.width}x{stream.height}")
-    print(f"  {described(seconds)}")
+    jobs = jobs_of(files, output, endings=(ENDING,), ending=".png", force=force, others=(model,))
+    for job in jobs:
+        if job.output is not None:
+            format_of(job.output)
+
+    @cache
+    def opened() -> Codec:
+        codec = open_model(model)
+        codec.prepare_tables()
+        return codec
+
+    def work(job: Job) -> None:
+        stream = Stream.from_bytes(read_stream(job))
+        codec = opened()
+        with part_times(codec) as seconds:
+            x_hat = decode_image(codec, stream)
+        depth = stream.picture.bit_depth
+        if job.output is None:
+            write_bytes(png_bytes(x_hat, bit_depth=depth), job)
+        else:
+            job.output.parent.mkdir(parents=True, exist_ok=True)
+            write_image(x_hat, job.output, bit_depth=depth)
+            if depth > 8 and job.output.suffix.lower() not in DEEP_WRITERS:
+                note(f"{job.output}: of {depth} bits a sample this format keeps 8; .png and .ppm keep all")
+        job.say(f"{job.name} -> {job.output or 'stdout'}: {stream.picture.width}x{stream.picture.height}")
+        if len(jobs) == 1:
+            job.say(f"  {described(seconds)}")
+
+    run_jobs(jobs, work, "decoding")

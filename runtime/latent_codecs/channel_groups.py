@@ -10,7 +10,8 @@ import torch
 from compressai.latent_codecs import LatentCodec
 from torch import Tensor, nn
 
-from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 from codecspec.schema.errors import StreamError
 
 SupportFilter = Callable[[int, list[Tensor]], list[Tensor]]
@@ -97,6 +98,23 @@ class ChannelGroupsLatentCodec(LatentCodec):
             return out
 
         return {"y_hat": _joined(self._walk(side_params, step))}
+
+    def code(self, y: Tensor | None, side_params: Tensor, coder: SymbolCoder) -> Tensor:
+        """Code y (N, M, H, W) with (N, P, H, W) side parameters -> y_hat; y is None when reading.
+
+        Raises:
+            StreamError: a slice is not finite or too large to code, or the coder has no such slice; names it.
+        """
+        slices = [None] * len(self.groups) if y is None else torch.split(y, self.groups, dim=1)
+        return _joined(self._walk(side_params, lambda k, params: {"y_hat": self._coded(k, slices[k], params, coder)}))
+
+    def _coded(self, k: int, y: Tensor | None, params: Tensor, coder: SymbolCoder) -> Tensor:
+        y_hat: Tensor = self._leaf(k).code(y, params, coder)
+        return y_hat
+
+    def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
+        """The parts of a y of so many positions, slice by slice; `channels` is what all slices have."""
+        return [part for k, width in enumerate(self.groups) for part in self._leaf(k).parts(width, size)]
 
     def latent_shape(self, height: int, width: int) -> list[Any]:
         """The `shape` of a latent of (height, width) positions."""

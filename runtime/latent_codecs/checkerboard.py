@@ -6,19 +6,21 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from compressai.latent_codecs import LatentCodec
 from compressai.layers import CheckerboardMaskedConv2d
 from compressai.ops import quantize_ste
 from torch import Tensor, nn
 
+from codecspec.runtime.latent_codecs.coded_latent import CodedUnderParams
 from codecspec.runtime.latent_codecs.gaussian import GaussianLatentCodec
-from codecspec.runtime.latent_codecs.symbols import Strings
-from codecspec.schema.errors import StreamError
+from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
+from codecspec.runtime.latent_codecs.symbols import LatentPart
 
+PASSES = ("y, anchors", "y, the rest")
+"""What streams and errors call the two passes."""
 Step = Callable[[int, Tensor, Tensor], Tensor]
 
 
-class CheckerboardLatentCodec(LatentCodec):
+class CheckerboardLatentCodec(CodedUnderParams):
     """Codes the anchors of a checkerboard, then the rest, which sees the anchors around it (He et al., CVPR 2021).
 
                               pass 0        pass 1
@@ -69,44 +71,19 @@ class CheckerboardLatentCodec(LatentCodec):
         _, likelihoods = self.y.gaussian_conditional(y, scales, means=means)
         return {"likelihoods": {"y": likelihoods}, "y_hat": y_hat}
 
-    def compress(self, y: Tensor, ctx_params: Tensor) -> dict[str, Any]:
-        """(N, C, H, W), (N, P, H, W) -> `strings` (two lists of N: anchors, the rest), `shape` (H, W), `y_hat`.
-
-        Raises:
-            StreamError: y is not finite or too large to code.
-        """
-        strings: list[list[bytes]] = []
+    def code(self, y: Tensor | None, ctx_params: Tensor, coder: SymbolCoder) -> Tensor:
+        """See `CodedUnderParams`."""
 
         def step(i: int, params: Tensor, mask: Tensor) -> Tensor:
-            if not mask.any():
-                strings.append([b""] * len(y))
-                return torch.zeros_like(y)
-            out = self.y.compress(_gather(y, mask), _gather(params, mask))
-            strings.extend(out["strings"])
-            return _scatter(out["y_hat"], mask)
+            own = None if y is None else _gather(y, mask)
+            return _scatter(self.y.code(own, _gather(params, mask), coder, PASSES[i]), mask)
 
-        y_hat, _ = self._walk(ctx_params, step)
-        return {"strings": strings, "shape": y.shape[-2:], "y_hat": y_hat}
+        return self._walk(ctx_params, step)[0]
 
-    def decompress(self, strings: Strings, shape: tuple[int, ...], ctx_params: Tensor) -> dict[str, Any]:
-        """The inverse of `compress`: two lists of N strings, (H, W) or (C, H, W), (N, P, H, W) -> `y_hat`."""
-        if len(strings) != self.num_parts:
-            message = f"{len(strings)} parts of strings, and it is coded in {self.num_parts}"
-            raise StreamError("E-stream", "y", message)
-
-        def step(i: int, params: Tensor, mask: Tensor) -> Tensor:
-            if not mask.any():  # CompressAI's coder cannot code no symbols
-                return params.new_zeros(())
-            seen = _gather(params, mask)
-            out = self.y.decompress([strings[i]], (seen.shape[-2], seen.shape[-1]), seen)
-            return _scatter(out["y_hat"], mask)
-
-        y_hat, _ = self._walk(ctx_params, step)
-        return {"y_hat": y_hat}
-
-    def latent_shape(self, height: int, width: int) -> tuple[int, int]:
-        """The `shape` of a latent of (height, width) positions."""
-        return height, width
+    def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
+        anchors = int(self._anchors(*size, torch.device("cpu")).sum())
+        numbers = (anchors, size[0] * size[1] - anchors)
+        return [LatentPart(name, channels * n, under_scales=True) for name, n in zip(PASSES, numbers, strict=True)]
 
     def _walk(self, ctx_params: Tensor, step: Step) -> tuple[Tensor, Tensor]:
         """The one walk over the passes -> y_hat and its Gaussian's parameters.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from compressai.entropy_models import EntropyBottleneck
-from compressai.latent_codecs import LatentCodec
 from compressai.ops import quantize_ste
 from torch import Tensor
 
-from codecspec.runtime.latent_codecs.symbols import Strings, only_part, require_codable
+from codecspec.runtime.compressai_classes import EntropyBottleneck, LatentCodec
+from codecspec.runtime.latent_codecs.compressai_strings import StringReader, StringWriter
+from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder, medians_of
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings, require_parts
 
 
 class EntropyBottleneckLatentCodec(LatentCodec):
@@ -19,7 +20,7 @@ class EntropyBottleneckLatentCodec(LatentCodec):
 
     Args:
         channels: channels of the latent.
-        latent: what errors call it.
+        latent: what streams and errors call it.
         quantizer: what the decoder's nets see in training: `noise`, or `ste` (likelihoods use noise either way).
     """
 
@@ -33,9 +34,17 @@ class EntropyBottleneckLatentCodec(LatentCodec):
         """(N, C, h, w) -> `y_hat` and `likelihoods` {y}, both of the same shape."""
         z_hat, likelihoods = self.entropy_bottleneck(z)
         if self.training and self.quantizer == "ste":
-            medians = self._medians()
+            medians = medians_of(self.entropy_bottleneck)
             z_hat = quantize_ste(z - medians) + medians
         return {"likelihoods": {"y": likelihoods}, "y_hat": z_hat}
+
+    def code(self, z: Tensor | None, size: tuple[int, int], coder: SymbolCoder) -> Tensor:
+        """Code z (N, C, h, w) of `size` (h, w) -> z_hat; z is None when reading.
+
+        Raises:
+            StreamError: z is not finite or too large to code, or the coder has no such latent.
+        """
+        return coder.factorized(self.latent, self.entropy_bottleneck, size, z)
 
     def compress(self, z: Tensor) -> dict[str, Any]:
         """(N, C, h, w) -> `strings` (one list of N), `shape` (h, w), `y_hat`.
@@ -43,20 +52,20 @@ class EntropyBottleneckLatentCodec(LatentCodec):
         Raises:
             StreamError: z is not finite or too large to code.
         """
-        medians = self._medians()
-        require_codable(z - medians, self.latent)
-        strings = self.entropy_bottleneck.compress(z)
-        z_hat = (z - medians).round() + medians
-        return {"strings": [strings], "shape": z.shape[-2:], "y_hat": z_hat}
+        writer = StringWriter()
+        z_hat = self.code(z, (z.shape[-2], z.shape[-1]), writer)
+        return {"strings": writer.strings, "shape": z.shape[-2:], "y_hat": z_hat}
 
     def decompress(self, strings: Strings, shape: tuple[int, int]) -> dict[str, Any]:
         """The inverse of `compress`: one list of N strings, (h, w) -> `y_hat`."""
-        return {"y_hat": self.entropy_bottleneck.decompress(only_part(strings, self.latent), shape)}
+        require_parts(strings, 1, self.latent)
+        return {"y_hat": self.code(None, shape, StringReader(strings))}
+
+    def parts(self, size: tuple[int, int]) -> list[LatentPart]:
+        """The one part of a latent of so many positions."""
+        num_symbols = self.entropy_bottleneck.channels * size[0] * size[1]
+        return [LatentPart(self.latent, num_symbols, under_scales=False)]
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int]:
         """The `shape` of a latent of (height, width) positions."""
         return height, width
-
-    def _medians(self) -> Tensor:
-        """(1, C, 1, 1); the quantiles learn from the auxiliary loss alone."""
-        return self.entropy_bottleneck.quantiles[:, 0, 1].detach().view(1, -1, 1, 1)

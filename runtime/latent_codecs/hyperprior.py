@@ -7,7 +7,8 @@ from typing import Any
 from compressai.latent_codecs import LatentCodec
 from torch import Tensor, nn
 
-from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 
 
 class HyperpriorLatentCodec(LatentCodec):
@@ -60,6 +61,20 @@ class HyperpriorLatentCodec(LatentCodec):
         z_out = self.z.decompress([z_strings], shape["z"])
         y_out = self.y.decompress(y_strings, shape["y"], self.h_s(z_out["y_hat"]))
         return {"y_hat": y_out["y_hat"]}
+
+    def code(self, y: Tensor | None, size: tuple[int, int], coder: SymbolCoder) -> Tensor:
+        """Code y (N, M, H, W) of `size` (H, W), after its z -> y_hat; y is None when reading.
+
+        Raises:
+            StreamError: a latent is not finite or too large to code, or the coder has no such latent.
+        """
+        z_hat = self.z.code(None if y is None else self.h_a(y), self.latent_shape(*size)["z"], coder)
+        y_hat: Tensor = self.y.code(y, self.h_s(z_hat), coder)
+        return y_hat
+
+    def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
+        """The parts of a y of so many channels and positions, after those of its z."""
+        return [*self.z.parts(self.latent_shape(*size)["z"]), *self.y.parts(channels, size)]
 
     def latent_shape(self, height: int, width: int) -> dict[str, Any]:
         """The `shape` of a y of (height, width) positions."""

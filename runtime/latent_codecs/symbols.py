@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from codecspec.schema.errors import StreamError
 
 MAX_SYMBOL = 2**30
 
+
+class LatentPart(NamedTuple):
+    """A part of a latent that is coded in one go.
+
+    Args:
+        name: what streams and errors call it: `z`, `y`, or a pass over y; slices are told by their order.
+        num_symbols: of one image.
+        under_scales: its tables are chosen by scales that networks computed, and so may differ where it is decoded.
+    """
+
+    name: str
+    num_symbols: int
+    under_scales: bool
+
+
 Strings = Sequence[Sequence[bytes]]
 """Strings of a latent: for each of its parts in coding order, one string per image of the batch."""
 
 
-def only_part(strings: Strings, where: str) -> Sequence[bytes]:
-    """The strings of a latent that is coded in one part.
+def require_parts(strings: Strings, num_parts: int, where: str) -> None:
+    """Refuse strings of a latent that is coded in another number of parts.
 
     Raises:
         StreamError: there is another number of parts.
     """
-    if len(strings) != 1:
-        raise StreamError("E-stream", where, f"{len(strings)} parts of strings, and it is coded in one")
-    return strings[0]
+    if len(strings) != num_parts:
+        number = "one" if num_parts == 1 else num_parts
+        raise StreamError("E-stream", where, f"{len(strings)} parts of strings, and it is coded in {number}")
 
 
 def require_codable(residual: Tensor, where: str) -> None:
@@ -36,4 +53,18 @@ def require_codable(residual: Tensor, where: str) -> None:
     low, high = residual.aminmax()
     if not (float(low) >= -MAX_SYMBOL and float(high) <= MAX_SYMBOL):
         message = f"values from {float(low):g} to {float(high):g} cannot be coded; they must be finite, at most 2^30"
+        raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")
+
+
+def require_finite(values: Tensor, where: str, what: str) -> None:
+    """Refuse what a network gave if nothing can be coded with it.
+
+    Raises:
+        StreamError: a value is NaN or infinite; `where` names the latent or slice, `what` says what the values are.
+    """
+    if values.numel() == 0:
+        return
+    low, high = values.aminmax()
+    if not (-torch.inf < float(low) and float(high) < torch.inf):
+        message = f"its {what} go from {float(low):g} to {float(high):g}; they must be finite"
         raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")

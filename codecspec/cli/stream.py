@@ -1,0 +1,89 @@
+"""`codecspec stream`: what is in a coded image."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codecspec.cli.jobs import Job, read_stream
+from codecspec.cli.run import print_json
+from codecspec.runtime.streams.container import Stream
+
+
+def stream(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A coded image, or -")],
+    model: Annotated[
+        str | None,
+        typer.Option("-m", metavar="MODEL", help="Decode it, and say what each part should cost by its likelihoods."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is in a coded image; without a model that takes no PyTorch."""
+    data = read_stream(Job.of(file))
+    found = Stream.from_bytes(data)
+    if as_json:
+        print_json(_content(found, data))
+        return
+    for line in _lines(found, data, file):
+        print(line)
+    if model is not None:
+        for line in _rates(found, model):
+            print(line)
+
+
+def _lines(found: Stream, data: bytes, file: str) -> list[str]:
+    picture = found.picture
+    pixels = picture.width * picture.height
+    colours = {1: "grey", 3: "RGB"}.get(picture.channels, f"{picture.channels} channels")
+    head = f"{file}: {picture.width}x{picture.height}, {colours}, {picture.bit_depth} bits a sample"
+    lines = [
+        f"{head}; {len(data):,} bytes, {8 * len(data) / pixels:.4f} bits per pixel",
+        f"  spec     {found.model.spec.hex()}",
+        f"  weights  {found.model.weights.hex()}",
+        f"  tables   {found.model.tables.hex()}",
+        f"  coded by {found.coder}, {found.profile}, numerics {found.numerics}, padded ({found.padding}) to multiples "
+        f"of {found.multiple}",
+        f"  {'chunk':30}{'bytes':>10}{'bits per pixel':>16}{'share':>9}",
+    ]
+    for label, chunk in zip(found.labels(), found.chunks, strict=True):
+        lines.append(_row(label, len(chunk.data), pixels, len(data)))
+    return [*lines, _row("header and chunk table", found.overhead_bytes, pixels, len(data))]
+
+
+def _row(label: str, size: int, pixels: int, total: int) -> str:
+    return f"  {label:30}{size:>10,}{8 * size / pixels:>16.4f}{100 * size / total:>7.1f} %"
+
+
+def _content(found: Stream, data: bytes) -> dict[str, object]:
+    picture = found.picture
+    return {
+        "bytes": len(data),
+        "bits_per_pixel": 8 * len(data) / (picture.width * picture.height),
+        "width": picture.width,
+        "height": picture.height,
+        "channels": picture.channels,
+        "bit_depth": picture.bit_depth,
+        "spec": found.model.spec.hex(),
+        "weights": found.model.weights.hex(),
+        "tables": found.model.tables.hex(),
+        "coder": found.coder,
+        "profile": found.profile,
+        "numerics": found.numerics,
+        "padding": {"mode": found.padding, "multiple": found.multiple},
+        "overhead_bytes": found.overhead_bytes,
+        "chunks": [
+            {"name": label, "bytes": len(chunk.data)} for label, chunk in zip(found.labels(), found.chunks, strict=True)
+        ],
+    }
+
+
+def _rates(found: Stream, model: str) -> list[str]:
+    from codecspec.cli.models import open_model
+    from codecspec.runtime.streams.image_streams import decode_image
+    from codecspec.runtime.streams.rate_report import PartRate, rates_described
+
+    codec = open_model(model)
+    rates: list[PartRate] = []
+    decode_image(codec, found, rates=rates)
+    return rates_described(found, rates, codec.parts(found.picture.height, found.picture.width))
