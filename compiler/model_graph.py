@@ -17,6 +17,10 @@ from codecspec.compiler.plan import AUX, Node, Plan, join, part_of
 from codecspec.compiler.statistics import statistics
 from codecspec.schema.channel_groups import ChannelGroupsSpec
 
+MAX_EDGES = 120
+"""Between slices. With more nobody can follow one, and laying them out takes minutes: then only those between
+neighbours are there, and each slice says in words which it sees."""
+
 Box = dict[str, Any]
 Edge = list[str]
 
@@ -128,7 +132,7 @@ def _name(node: Node) -> tuple[str, str]:
 
 
 def _slices(node: Node) -> tuple[list[Box], list[Edge]]:
-    """A box per slice, folded, and an edge from every slice to those that see it."""
+    """A box per slice, folded, and an edge from every slice to those that see it (see `MAX_EDGES`)."""
     leaves = [child for child in node.children if child.path.startswith(join(node.path, "latent_codec."))]
     heads = {child.name: child for child in node.children if child not in leaves}
     supports = node.spec.support.indices(len(leaves))
@@ -136,8 +140,10 @@ def _slices(node: Node) -> tuple[list[Box], list[Edge]]:
         _slice(node, k, leaf, heads.get(leaf.name), seen)
         for k, (leaf, seen) in enumerate(zip(leaves, supports, strict=True))
     ]
-    edges = [[boxes[j]["id"], boxes[k]["id"]] for k, seen in enumerate(supports) for j in seen]
-    return boxes, edges
+    pairs = [(j, k) for k, seen in enumerate(supports) for j in seen]
+    if len(pairs) > MAX_EDGES:
+        pairs = [(j, k) for j, k in pairs if k == j + 1]
+    return boxes, [[boxes[j]["id"], boxes[k]["id"]] for j, k in pairs]
 
 
 def _slice(node: Node, k: int, leaf: Node, head: Node | None, seen: Sequence[int]) -> Box:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import html
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,10 @@ from codecspec.compiler.plan import Plan
 from codecspec.schema.errors import UsageError, listed
 from codecspec.schema.whole_file import whole_file
 
+STACK = 1 << 26
+"""Bytes of stack: dagre walks a row of blocks by recursion, and a thread of its own has room for thousands."""
+SECONDS = 120
+"""What drawing may take."""
 FOLDER = Path(__file__).resolve().parent
 ENDINGS = (".svg", ".html")
 _PRELUDE = "globalThis.structuredClone = (value) => JSON.parse(JSON.stringify(value));"
@@ -28,7 +34,7 @@ def write_picture(plan: Plan, path: Path) -> None:
     """Draw the model into a file; its ending says how.
 
     Raises:
-        UsageError: the ending is none of `ENDINGS`.
+        UsageError: the ending is none of `ENDINGS`, or the model is too large for a picture.
     """
     require_ending(path)
     content = svg(plan) if path.suffix == ".svg" else page(plan)
@@ -43,15 +49,35 @@ def require_ending(path: Path) -> None:
 
 
 def svg(plan: Plan) -> str:
-    """The model as SVG, light or dark as whoever shows it is."""
+    """The model as SVG, light or dark as whoever shows it is.
+
+    Raises:
+        UsageError: it is too large.
+    """
+    before = threading.stack_size(STACK)
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            drawn = thread.submit(_draw, json.dumps(model_graph(plan)))
+    finally:
+        threading.stack_size(before)
+    return drawn.result()
+
+
+def _draw(graph: str) -> str:
     import quickjs
 
     context = quickjs.Context()
-    for script in (_PRELUDE, _asset("dagre.min.js"), _asset("draw.js")):
-        context.eval(script)
-    # As JSON, since the binding gives back no text that QuickJS still holds in pieces.
-    draw = context.eval("(graph, style) => JSON.stringify(picture(JSON.parse(graph), {}, style))")
-    return f"{json.loads(draw(json.dumps(model_graph(plan)), _asset('picture.css')))}\n"
+    context.set_max_stack_size(STACK * 3 // 4)
+    context.set_time_limit(SECONDS)
+    try:
+        for script in (_PRELUDE, _asset("dagre.min.js"), _asset("draw.js")):
+            context.eval(script)
+        # As JSON, since the binding gives back no text that QuickJS still holds in pieces.
+        draw = context.eval("(graph, style) => JSON.stringify(picture(JSON.parse(graph), {}, style))")
+        return f"{json.loads(draw(graph, _asset('picture.css')))}\n"
+    except quickjs.JSException as error:
+        message = f"the model is too large to be laid out ({str(error).splitlines()[0]})"
+        raise UsageError("E-usage", "--graph", message) from error
 
 
 def page(plan: Plan) -> str:

@@ -96,6 +96,13 @@ def test_slices_see_what_the_support_says(name: str) -> None:
     assert last["parameters"] == sum(child["parameters"] for child in last["children"])
 
 
+def test_many_slices_have_edges_to_their_neighbours_alone() -> None:
+    _, graph = graph_of("wacnn", M=640, slices=40, max_support=40)
+    (box,) = [box for box in walk(graph["root"]) if box["id"] == "latent_codec.y"]
+    assert box["edges"] == [[f"latent_codec.y:{k - 1}", f"latent_codec.y:{k}"] for k in range(1, 40)]
+    assert box["children"][-1]["flow"] == "sees 0-38"
+
+
 def test_an_auxiliary_branch_takes_y_and_the_side_parameters() -> None:
     _, graph = graph_of("cca-aux")
     assert [edge for edge in graph["root"]["edges"] if AUX in edge] == [["y", AUX], ["latent_codec.h_s", AUX]]

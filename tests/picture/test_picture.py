@@ -114,3 +114,15 @@ def test_dagre_is_the_one_that_its_notice_names() -> None:
     notice = (Path(__file__).parents[2] / "NOTICE").read_text()
     assert "dagre 3.1.3" in notice
     assert "Permission is hereby granted" in (picture.FOLDER / "dagre.LICENSE").read_text()
+
+
+def test_a_row_of_many_blocks() -> None:
+    blocks = cs.load_spec("mbt2018-mean").g_a
+    plan = plan_of(g_a=(blocks[0], *(blocks[1:2] * 400), *blocks[2:]))
+    assert len(groups_of(picture.svg(plan))) > 400
+
+
+def test_what_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture, "SECONDS", 0)
+    with pytest.raises(cs.UsageError, match="too large to be laid out"):
+        picture.svg(plan_of("wacnn"))
