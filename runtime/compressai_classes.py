@@ -8,6 +8,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from compressai.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
     from compressai.latent_codecs import LatentCodec
+    from compressai.layers import MaskedConv2d
     from compressai.losses import RateDistortionLoss
     from compressai.models import CompressionModel
     from compressai.models.base import get_scale_table
@@ -18,6 +19,7 @@ __all__ = [
     "EntropyModel",
     "GaussianConditional",
     "LatentCodec",
+    "MaskedConv2d",
     "RateDistortionLoss",
     "get_scale_table",
 ]

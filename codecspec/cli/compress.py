@@ -86,7 +86,7 @@ def compress(
                 write_image(codec(x)["x_hat"], reconstruction)
         data = stream.to_bytes()
         write_bytes(data, job)
-        width, height = stream.picture.width, stream.picture.height
+        width, height = stream.header.picture.width, stream.header.picture.height
         bpp = 8 * len(data) / (height * width)
         job.say(
             f"{job.name} {width}x{height} -> {job.output or 'stdout'}: {len(data):,} bytes, {bpp:.4f} bits per pixel"

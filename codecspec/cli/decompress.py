@@ -49,7 +49,7 @@ def decompress(
         codec = opened()
         with part_times(codec) as seconds:
             x_hat = decode_image(codec, stream)
-        depth = stream.picture.bit_depth
+        depth = stream.header.picture.bit_depth
         if job.output is None:
             write_bytes(png_bytes(x_hat, bit_depth=depth), job)
         else:
@@ -57,7 +57,7 @@ def decompress(
             write_image(x_hat, job.output, bit_depth=depth)
             if depth > 8 and job.output.suffix.lower() not in DEEP_WRITERS:
                 note(f"{job.output}: of {depth} bits a sample this format keeps 8; .png and .ppm keep all")
-        job.say(f"{job.name} -> {job.output or 'stdout'}: {stream.picture.width}x{stream.picture.height}")
+        job.say(f"{job.name} -> {job.output or 'stdout'}: {stream.header.picture.width}x{stream.header.picture.height}")
         if len(jobs) == 1:
             job.say(f"  {described(seconds)}")
 

@@ -33,17 +33,18 @@ def stream(
 
 
 def _lines(found: Stream, data: bytes, file: str) -> list[str]:
-    picture = found.picture
+    header = found.header
+    picture = header.picture
     pixels = picture.width * picture.height
     colours = {1: "grey", 3: "RGB"}.get(picture.channels, f"{picture.channels} channels")
     head = f"{file}: {picture.width}x{picture.height}, {colours}, {picture.bit_depth} bits a sample"
     lines = [
         f"{head}; {len(data):,} bytes, {8 * len(data) / pixels:.4f} bits per pixel",
-        f"  spec     {found.model.spec.hex()}",
-        f"  weights  {found.model.weights.hex()}",
-        f"  tables   {found.model.tables.hex()}",
-        f"  coded by {found.coder}, {found.profile}, numerics {found.numerics}, padded ({found.padding}) to multiples "
-        f"of {found.multiple}",
+        f"  spec     {header.model.spec.hex()}",
+        f"  weights  {header.model.weights.hex()}",
+        f"  tables   {header.model.tables.hex()}",
+        f"  coded by {header.coder}, {header.profile}, numerics {header.numerics}",
+        f"  padded   to multiples of {header.multiple} ({header.padding})",
         f"  {'chunk':30}{'bytes':>10}{'bits per pixel':>16}{'share':>9}",
     ]
     for label, chunk in zip(found.labels(), found.chunks, strict=True):
@@ -56,7 +57,8 @@ def _row(label: str, size: int, pixels: int, total: int) -> str:
 
 
 def _content(found: Stream, data: bytes) -> dict[str, object]:
-    picture = found.picture
+    header = found.header
+    picture = header.picture
     return {
         "bytes": len(data),
         "bits_per_pixel": 8 * len(data) / (picture.width * picture.height),
@@ -64,13 +66,13 @@ def _content(found: Stream, data: bytes) -> dict[str, object]:
         "height": picture.height,
         "channels": picture.channels,
         "bit_depth": picture.bit_depth,
-        "spec": found.model.spec.hex(),
-        "weights": found.model.weights.hex(),
-        "tables": found.model.tables.hex(),
-        "coder": found.coder,
-        "profile": found.profile,
-        "numerics": found.numerics,
-        "padding": {"mode": found.padding, "multiple": found.multiple},
+        "spec": header.model.spec.hex(),
+        "weights": header.model.weights.hex(),
+        "tables": header.model.tables.hex(),
+        "coder": header.coder,
+        "profile": header.profile,
+        "numerics": header.numerics,
+        "padding": {"mode": header.padding, "multiple": header.multiple},
         "overhead_bytes": found.overhead_bytes,
         "chunks": [
             {"name": label, "bytes": len(chunk.data)} for label, chunk in zip(found.labels(), found.chunks, strict=True)
@@ -86,4 +88,4 @@ def _rates(found: Stream, model: str) -> list[str]:
     codec = open_model(model)
     rates: list[PartRate] = []
     decode_image(codec, found, rates=rates)
-    return rates_described(found, rates, codec.parts(found.picture.height, found.picture.width))
+    return rates_described(found, rates, codec.parts(found.header.picture.height, found.header.picture.width))

@@ -22,7 +22,7 @@ from codecspec.runtime.entropy_coding.syndromes import reconcile, symbols_check,
 from codecspec.runtime.latent_codecs.symbol_coder import Scales, SymbolCoder, Symbols, Turn, WrittenTurn, given
 from codecspec.runtime.latent_codecs.symbols import LatentPart
 from codecspec.runtime.streams.bytes_reader import BytesReader
-from codecspec.runtime.streams.container import PARTS, Chunk, Coder, Part, Profile, Stream
+from codecspec.runtime.streams.container import PARTS, Chunk, Header, Part, Profile, Stream
 from codecspec.runtime.streams.pieces import piece_reader, pieces
 from codecspec.schema.errors import StreamError
 
@@ -46,29 +46,27 @@ class ChunkWriter(SymbolCoder):
     """Codes one image into chunks.
 
     Args:
-        coder: what codes the symbols.
-        profile: `portable` writes syndromes.
+        header: of the stream that they will be in; with the profile `portable`, they hold syndromes.
     """
 
     num_images = 0
 
-    def __init__(self, coder: Coder, profile: Profile) -> None:
-        self._coder: Coder = coder
-        self._profile = profile
+    def __init__(self, header: Header) -> None:
+        self._header = header
         self._parts: list[Part] = []
         self._sides: list[bytes] = []
         self._segments: list[Segment] = []
 
     def chunks(self) -> tuple[Chunk, ...]:
         """All that was coded."""
-        coded = zip(self._parts, self._sides, pieces(self._coder, self._segments), strict=True)
+        coded = zip(self._parts, self._sides, pieces(self._header.coder, self._segments), strict=True)
         return tuple(Chunk(part, side + piece) for part, side, piece in coded)
 
     def code_under_scales(
         self, part: str, model: GaussianConditional, scales: Scales, symbols: Symbols | None
     ) -> Symbols:
         indexes = gaussian_indexes(model, scales[0])
-        added = syndromes(indexes) if self._profile == "portable" else b""
+        added = syndromes(indexes) if self._header.profile == "portable" else b""
         return self._add(part, model, given(symbols), indexes, added)
 
     def code_by_channel(
@@ -85,7 +83,7 @@ class ChunkWriter(SymbolCoder):
     def _add(self, part: str, model: EntropyModel, symbols: Symbols, indexes: Symbols, added: bytes) -> Symbols:
         image = symbols[0]
         self._parts.append(_known(part))
-        self._sides.append(added + _check(image) if len(image) else b"")
+        self._sides.append(added + _check(image, self._header) if len(image) else b"")
         self._segments.append((image, indexes, coding_tables(model)))
         return symbols
 
@@ -101,8 +99,8 @@ class ChunkReader(SymbolCoder):
 
     def __init__(self, stream: Stream) -> None:
         self._chunks = iter(stream.chunks)
-        self._profile = stream.profile
-        self._pieces = piece_reader(stream.coder)
+        self._header = stream.header
+        self._pieces = piece_reader(stream.header.coder)
 
     def finish(self) -> None:
         """Make sure that nothing is left.
@@ -120,7 +118,7 @@ class ChunkReader(SymbolCoder):
     ) -> Symbols:
         chunk = self._next(part)
         with self.drift_told():
-            if self._profile == "portable":
+            if self._header.profile == "portable":
                 told = chunk.take(syndrome_size(scales.shape[1]), f"the syndromes of {part}")
                 indexes = reconcile(scales[0], gaussian_scales(model), told, lower_bound(model), where=part)
             else:
@@ -152,7 +150,7 @@ class ChunkReader(SymbolCoder):
             yield
         except StreamError as error:
             message = f"{error.message}; the scales computed here are not those of the machine that wrote it"
-            raise StreamError("E-stream-drift", error.where, message, _DRIFT_HINTS[self._profile]) from error
+            raise StreamError("E-stream-drift", error.where, message, _DRIFT_HINTS[self._header.profile]) from error
 
     def _decoded(self, part: str, model: EntropyModel, indexes: Symbols, chunk: BytesReader) -> Symbols:
         if not len(indexes):
@@ -165,7 +163,7 @@ class ChunkReader(SymbolCoder):
 
     def _close(self, part: str, symbols: Symbols, expected: bytes) -> None:
         self._pieces.close(part)
-        if _check(symbols) != expected:
+        if _check(symbols, self._header) != expected:
             raise StreamError("E-stream", part, "the decoded symbols are not those that were coded")
 
     def _next(self, part: str) -> BytesReader:
@@ -189,8 +187,8 @@ class _ReadTurn(Turn):
         return self.symbols[-1]
 
 
-def _check(symbols: Symbols) -> bytes:
-    return symbols_check(symbols).to_bytes(CHECK_BYTES, "little")
+def _check(symbols: Symbols, header: Header) -> bytes:
+    return (symbols_check(symbols) ^ header.checksum).to_bytes(CHECK_BYTES, "little")
 
 
 def _known(part: str) -> Part:

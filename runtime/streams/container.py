@@ -90,14 +90,13 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """One coded image.
+class Header:
+    """All that a decoder must know of a coded image before it looks at a chunk.
 
     Args:
         model: what decodes it.
         picture: what it decodes to.
         multiple: the image's sides were padded to multiples of so many pixels.
-        chunks: the parts of the latent in coding order.
         coder: what wrote the symbols.
         profile: whether another machine than the encoder's is prepared for.
         numerics: how the networks computed.
@@ -107,14 +106,13 @@ class Stream:
     model: Model
     picture: Picture
     multiple: int
-    chunks: tuple[Chunk, ...]
     coder: Coder = "codecspec"
     profile: Profile = "portable"
     numerics: Numerics = "reference"
     padding: Padding = "edge"
 
-    def header(self) -> bytes:
-        """All that stands before the chunks: the fields and the chunk table."""
+    def to_bytes(self) -> bytes:
+        """What a file starts with."""
         picture = self.picture
         fields = [
             CODERS.index(self.coder),
@@ -124,28 +122,39 @@ class Stream:
             picture.channels,
             picture.bit_depth,
         ]
-        numbers = [picture.width, picture.height, self.multiple, len(self.chunks)]
-        return b"".join(
-            [
-                MAGIC,
-                bytes([VERSION, *fields]),
-                self.model.spec,
-                self.model.weights,
-                self.model.tables,
-                *map(varint, numbers),
-                *map(_table_entry, self.chunks),
-            ]
-        )
+        digests = self.model.spec + self.model.weights + self.model.tables
+        numbers = map(varint, (picture.width, picture.height, self.multiple))
+        return MAGIC + bytes([VERSION, *fields]) + digests + b"".join(numbers)
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of it: the checks in chunks are tied to it, so that chunks decode under their own header alone."""
+        return zlib.crc32(self.to_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One coded image.
+
+    Args:
+        header: what it takes to decode it.
+        chunks: the parts of the latent in coding order.
+    """
+
+    header: Header
+    chunks: tuple[Chunk, ...]
 
     def to_bytes(self) -> bytes:
         """The file's content."""
-        body = b"".join([self.header(), *(chunk.data for chunk in self.chunks)])
+        table = b"".join([varint(len(self.chunks)), *map(_table_entry, self.chunks)])
+        body = b"".join([self.header.to_bytes(), table, *(chunk.data for chunk in self.chunks)])
         return body + _checksum(body)
 
     @property
     def overhead_bytes(self) -> int:
-        """Bytes of the file that are no chunk's."""
-        return len(self.header()) + _CHECKSUM_BYTES
+        """Bytes of the file that are no chunk's: the header, the chunk table and the checksum."""
+        table = len(varint(len(self.chunks))) + sum(len(_table_entry(chunk)) for chunk in self.chunks)
+        return len(self.header.to_bytes()) + table + _CHECKSUM_BYTES
 
     def labels(self) -> list[str]:
         """What each chunk is called: `z`, `slice 3 of y, anchors`."""
@@ -197,8 +206,8 @@ class Stream:
         _require_room(entries, len(body) - reader.position, reader.position)
         chunks = tuple(Chunk(part, reader.take(length, "a chunk")) for part, length, _ in entries)
         picture = Picture(height, width, channels, bit_depth)
-        stream = cls(model, picture, multiple, chunks, coder, profile, numerics, padding)
-        return stream, [checksum for _, _, checksum in entries]
+        header = Header(model, picture, multiple, coder, profile, numerics, padding)
+        return cls(header, chunks), [checksum for _, _, checksum in entries]
 
 
 def _checksum(data: bytes) -> bytes:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from xxhash import xxh3_128
 
 from codecspec.runtime.coding_tables import coding_tables, entropy_models, gaussian_scales
-from codecspec.runtime.compressai_classes import GaussianConditional
+from codecspec.runtime.compressai_classes import GaussianConditional, MaskedConv2d
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -46,8 +46,13 @@ def tables_digest(codec: Codec) -> bytes:
 
 
 def decoder_weights(codec: Codec) -> dict[str, Tensor]:
-    """The weights that decoding runs, by key."""
-    return {key: weight.detach() for key, weight in codec.named_parameters() if not key.startswith(ENCODER_ONLY)}
+    """The weights that decoding runs, by key; those of masked convolutions under their masks, which CompressAI applies
+    to the weights themselves when such a layer first runs."""
+    weights = {key: weight.detach() for key, weight in codec.named_parameters() if not key.startswith(ENCODER_ONLY)}
+    for path, module in codec.named_modules():
+        if isinstance(module, MaskedConv2d):
+            weights[f"{path}.weight"] = module.weight.detach() * module.mask
+    return weights
 
 
 def digest_of(weights: Mapping[str, Tensor]) -> bytes:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from codecspec.runtime.padding import pad_to_multiple
 from codecspec.runtime.streams.chunk_coder import ChunkReader, ChunkWriter, side_bytes
-from codecspec.runtime.streams.container import DIGEST_BYTES, Coder, Model, Picture, Profile, Stream
+from codecspec.runtime.streams.container import DIGEST_BYTES, Coder, Header, Model, Picture, Profile, Stream
 from codecspec.runtime.streams.digests import tables_digest, weights_digest
 from codecspec.runtime.streams.rate_report import PartRate, RateMeter
 from codecspec.schema.errors import BuildError, StreamError
@@ -61,11 +61,10 @@ def encode_image(
     if height * width > MAX_PIXELS:
         raise BuildError("E-input", "x", f"{width}x{height} pixels; up to {MAX_PIXELS:,} go into a stream")
     chosen = _profile(codec, profile)
-    codec.prepare_tables()
-    writer = ChunkWriter(coder, chosen)
+    header = Header(model_of(codec), Picture(height, width, channels, bit_depth), codec.stride, coder, chosen)
+    writer = ChunkWriter(header)
     _code(codec, codec.g_a(pad_to_multiple(x, codec.stride)), (height, width), writer, rates)
-    picture = Picture(height, width, channels, bit_depth)
-    return Stream(model_of(codec), picture, codec.stride, writer.chunks(), coder, chosen)
+    return Stream(header, writer.chunks())
 
 
 @torch.no_grad()
@@ -84,7 +83,7 @@ def decode_image(codec: Codec, stream: Stream, *, rates: list[PartRate] | None =
         StreamError: it was written by another model, is not whole, or the scales computed here differ from the
             encoder's by more than it is prepared for.
     """
-    picture = stream.picture
+    picture = stream.header.picture
     require_model(codec, stream)
     _require_parts(codec, stream)
     reader = ChunkReader(stream)
@@ -107,7 +106,7 @@ def require_model(codec: Codec, stream: Stream) -> None:
     Raises:
         StreamError: its spec, weights or coding tables are others; names both.
     """
-    ours, theirs = model_of(codec), stream.model
+    ours, theirs = model_of(codec), stream.header.model
     if theirs.spec != ours.spec:
         message = f"written by the spec {theirs.spec.hex()}, and this model is {ours.spec.hex()}"
         raise StreamError("E-stream-model", "spec", message, "decode with the model that the image was coded with")
@@ -119,9 +118,9 @@ def require_model(codec: Codec, stream: Stream) -> None:
         message = f"written with the coding tables {theirs.tables.hex()}, and those here are {ours.tables.hex()}"
         hint = "tables made on two machines may differ by a count: load the model from a file that holds them (cs.save)"
         raise StreamError("E-stream-model", "coding tables", message, hint)
-    channels = codec.spec.in_channels
-    if stream.multiple != codec.stride or stream.picture.channels not in (1, channels):
-        message = f"{stream.picture.channels} channels, sides in multiples of {stream.multiple}"
+    channels, header = codec.spec.in_channels, stream.header
+    if header.multiple != codec.stride or header.picture.channels not in (1, channels):
+        message = f"{header.picture.channels} channels, sides in multiples of {header.multiple}"
         raise StreamError("E-stream", "header", f"{message}; this model has {channels} channels and {codec.stride}")
 
 
@@ -136,7 +135,7 @@ def _code(
 
 def _require_parts(codec: Codec, stream: Stream) -> None:
     """Refuse a stream whose chunks cannot hold the image that it claims, before anything is made of that size."""
-    picture = stream.picture
+    picture = stream.header.picture
     if picture.height * picture.width > MAX_PIXELS:
         message = f"an image of {picture.width}x{picture.height} pixels; up to {MAX_PIXELS:,} are decoded"
         raise StreamError("E-stream", "header", message)
@@ -146,8 +145,8 @@ def _require_parts(codec: Codec, stream: Stream) -> None:
         raise StreamError("E-stream", "chunk table", message)
     room = STATE_BYTES
     for part, chunk, label in zip(parts, stream.chunks, stream.labels(), strict=True):
-        room += len(chunk.data) - side_bytes(part, stream.profile)
-        if len(chunk.data) < side_bytes(part, stream.profile) or part.num_symbols > SYMBOLS_PER_BYTE * room:
+        room += len(chunk.data) - side_bytes(part, stream.header.profile)
+        if len(chunk.data) < side_bytes(part, stream.header.profile) or part.num_symbols > SYMBOLS_PER_BYTE * room:
             message = f"{len(chunk.data)} bytes cannot hold its {part.num_symbols:,} symbols"
             raise StreamError("E-stream", label, message)
 

@@ -107,7 +107,7 @@ def rates_described(stream: Stream, rates: Sequence[PartRate], parts: Sequence[L
         parts: the parts of its latent, as `Codec.parts` says them.
     """
     lines = [f"  {'part':30}{'symbols':>11}{'likelihoods':>13}{'tables':>13}{'escapes':>9}{'coded':>11}{'checks':>9}"]
-    sides = [side_bytes(part, stream.profile) for part in parts]
+    sides = [side_bytes(part, stream.header.profile) for part in parts]
     for label, rate, chunk, side in zip(stream.labels(), rates, stream.chunks, sides, strict=True):
         coded = len(chunk.data) - side
         lines.append(

@@ -16,6 +16,7 @@ from codecspec.runtime.streams.container import (
     PARTS,
     PROFILES,
     Chunk,
+    Header,
     Model,
     Picture,
     Stream,
@@ -24,13 +25,10 @@ from codecspec.schema.errors import StreamError
 
 MODEL = Model(bytes.fromhex("0011223344556677"), b"weights!", b"tables!!")
 STREAM = Stream(
-    MODEL,
-    Picture(height=0x0102, width=0x0304, channels=1, bit_depth=16),
-    multiple=64,
+    Header(MODEL, Picture(height=0x0102, width=0x0304, channels=1, bit_depth=16), multiple=64, coder="compressai"),
     chunks=(Chunk("z", b"first"), Chunk("y, anchors", b""), Chunk("y, the rest", b"\x00\xff")),
-    coder="compressai",
-    profile="portable",
 )
+TINY = Header(MODEL, Picture(1, 1), 1)
 GOLDEN = bytes.fromhex(
     "43535043"  # CSPC
     "01"  # version
@@ -88,19 +86,18 @@ def test_the_golden_stream_can_be_sealed_again() -> None:
 
 
 digests = st.binary(min_size=8, max_size=8)
-streams = st.builds(
-    Stream,
+sides = st.integers(1, MAX_SIDE)
+pictures = st.builds(Picture, sides, sides, st.integers(1, 9), st.integers(1, 16))
+headers = st.builds(
+    Header,
     model=st.builds(Model, digests, digests, digests),
-    picture=st.builds(
-        Picture, st.integers(1, MAX_SIDE), st.integers(1, MAX_SIDE), st.integers(1, 9), st.integers(1, 16)
-    ),
-    multiple=st.integers(1, MAX_SIDE),
-    chunks=st.lists(st.builds(Chunk, st.sampled_from(PARTS), st.binary(max_size=40)), min_size=1, max_size=30).map(
-        tuple
-    ),
+    picture=pictures,
+    multiple=sides,
     coder=st.sampled_from(CODERS),
     profile=st.sampled_from(PROFILES),
 )
+chunks = st.builds(Chunk, st.sampled_from(PARTS), st.binary(max_size=40))
+streams = st.builds(Stream, headers, st.lists(chunks, min_size=1, max_size=30).map(tuple))
 
 
 @given(streams)
@@ -117,7 +114,7 @@ def test_the_overhead_is_at_most_64_bytes_and_8_per_chunk(stream: Stream) -> Non
 
 
 def test_chunks_of_megabytes_take_8_bytes_too() -> None:
-    stream = Stream(MODEL, Picture(MAX_SIDE, MAX_SIDE), MAX_SIDE, (Chunk("y", bytes(32 << 20)),) * 3)
+    stream = Stream(Header(MODEL, Picture(MAX_SIDE, MAX_SIDE), MAX_SIDE), (Chunk("y", bytes(32 << 20)),) * 3)
     assert stream.overhead_bytes <= 64 + 8 * 3
 
 
@@ -129,9 +126,9 @@ def test_damage_to_any_stream_is_noticed(stream: Stream, draw: st.DataObject) ->
 
 
 def test_the_most_chunks_there_are() -> None:
-    stream = Stream(MODEL, Picture(1, 1), 1, (Chunk("y", b"x"),) * MAX_CHUNKS)
+    stream = Stream(TINY, (Chunk("y", b"x"),) * MAX_CHUNKS)
     assert Stream.from_bytes(stream.to_bytes()) == stream
-    more = Stream(MODEL, Picture(1, 1), 1, (Chunk("y", b"x"),) * (MAX_CHUNKS + 1))
+    more = Stream(TINY, (Chunk("y", b"x"),) * (MAX_CHUNKS + 1))
     assert "4097 chunks; there are 1 to 4096" in refused(more.to_bytes()).message
 
 
@@ -227,7 +224,7 @@ def test_another_version_is_named(version: int, hint: str) -> None:
 
 def test_slices_are_counted() -> None:
     def labels(*parts: str) -> list[str]:
-        return Stream(MODEL, Picture(1, 1), 1, tuple(Chunk(part, b"") for part in parts)).labels()
+        return Stream(TINY, tuple(Chunk(part, b"") for part in parts)).labels()
 
     assert labels("z", "y") == ["z", "y"]
     assert labels("y") == ["y"]
