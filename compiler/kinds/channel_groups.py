@@ -49,7 +49,7 @@ class ChannelGroups(ConditionalKind[ChannelGroupsSpec]):
         head = next((head for head in heads if isinstance(head, Reading)), None)
         first = heads[0]
         widths = _told_widths(heads, leaves, channels)
-        side = _side_of(first, leaves[0], params)
+        side = _side_of(heads, leaves, params)
         told = {"side_in_context": Told(first is not None, derived=True)}
         if widths is not None and side is not None:
             leaves = [
@@ -190,14 +190,20 @@ def _told_widths(heads: list[_Head], leaves: list[_Leaf], channels: int | None) 
     return Told(tuple(rest // missing if width is None else width for width in widths), derived=True)
 
 
-def _side_of(head: _Head, leaf: _Leaf, params: int | None) -> int | None:
-    """The side parameters: what the first slice, which sees no other, sees."""
+def _side_of(heads: list[_Head], leaves: list[_Leaf], params: int | None) -> int | None:
+    """The side parameters: what the first head sees, which sees no slice; without one, what a leaf is given beside what
+    its head gives."""
     from codecspec.compiler.kinds import context_kind
 
-    if isinstance(head, Reading) and head.c_in is not None:
-        return context_kind(head.tag).nets_per_head * head.c_in
-    told = leaf.params if head is None and isinstance(leaf, Reading) else None
-    return params if told is None else told
+    first = heads[0]
+    if isinstance(first, Reading) and first.c_in is not None:
+        return context_kind(first.tag).nets_per_head * first.c_in
+    if first is not None:
+        return params
+    for head, leaf in zip(heads, leaves, strict=True):
+        if isinstance(leaf, Reading) and leaf.params is not None and not isinstance(head, Unread):
+            return leaf.params - (2 * head.c_out if head and head.c_out else 0)
+    return params
 
 
 def _seen_of_prior(heads: list[_Head], side: int) -> list[int]:

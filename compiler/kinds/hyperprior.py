@@ -96,8 +96,11 @@ def _check_order(y: GaussianSpec, place: Place, lowering: Lowering) -> None:
 
 
 def _parameters(y: Reading | None, channels: int | None, dual: bool) -> list[int]:
-    """How many channels of parameters a hyper-synthesis may give, the likely number first."""
+    """How many channels of parameters a hyper-synthesis may give, the likely number first: those of a Gaussian, where
+    nothing else tells."""
     told = [y.params] if y and y.params is not None else []
+    if y and "groups" in y.told:
+        channels = y.told["groups"].value[0]
     if channels is None:
         return told
     return [*told, *((2 * channels, channels) if dual else (channels, 2 * channels))]

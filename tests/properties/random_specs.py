@@ -265,7 +265,7 @@ class Drawn:
             h_s = self.row(hyper, side, up)
         else:
             h_s = {"type": "dual", "mean": self.row(hyper, side // 2, up), "scale": self.row(hyper, side // 2, up)}
-        aux = {"aux": self.aux(num_slices)} if num_slices and self.yes() else {}
+        aux = {"aux": self.aux(num_slices)} if num_slices and side % 2 == 0 and self.yes() else {}
         z = {"type": "entropy_bottleneck", **self.quantizer()}
         h_a = self.row(channels, hyper, 1 / up)
         return {"type": "hyperprior", "h_a": h_a, "h_s": h_s, "z": z, "y": y}, aux
