@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codecspec.compiler.kinds import read_latent_codec
 from codecspec.compiler.kinds.cca import CCA
@@ -51,18 +51,52 @@ def read_model(tensors: Mapping[str, Seen]) -> ModelReading:
         CheckpointError: the keys are no paths of a tree.
     """
     view = View.of(tensors)
-    at_g_a, at_g_s = view.below("g_a"), view.below("g_s")
-    image = next((row.c_in for row in read_row(at_g_a)), None)
-    g_s = row_or_unread(at_g_s, None, image)
-    y = g_s.c_in if isinstance(g_s, Row) else None
-    g_a = row_or_unread(at_g_a, image, y)
-    if y is None and isinstance(g_a, Row):
-        y = g_a.c_out
     at_latent, at_aux = view.below("latent_codec"), view.below(AUX)
+    g_a, g_s = _transforms(view.below("g_a"), view.below("g_s"), at_latent)
+    y = _first_known(g_s.c_in if isinstance(g_s, Row) else None, g_a.c_out if isinstance(g_a, Row) else None)
     latent_codec = read_latent_codec(at_latent, y) or Unread.of(at_latent)
     aux = (CCA().read_conditional(at_aux, y, _side_of(latent_codec)) or Unread.of(at_aux)) if at_aux else None
     strange = tuple(seen for key, seen in tensors.items() if key.split(".", 1)[0] not in ROOTS)
     return ModelReading(g_a, g_s, latent_codec, aux, strange)
+
+
+def _transforms(at_g_a: View, at_g_s: View, at_latent: View) -> tuple[Row | Unread, Row | Unread]:
+    """The analysis and the synthesis. Where each may be several, those that fit each other, and the latent codec if its
+    tensors tell what that takes."""
+    ups = read_row(at_g_s)
+    pairs = [
+        (down, up)
+        for down in read_row(at_g_a)
+        for up in ups
+        if _agree(down.c_in, up.c_out) and _agree(down.c_out, up.c_in)
+    ]
+    if not pairs:
+        return row_or_unread(at_g_a, None), row_or_unread(at_g_s, None)
+    latents = {_first_known(down.c_out, up.c_in) for down, up in pairs}
+    y = latents.pop() if len(latents) == 1 else None
+    if y is None:
+        latent_codec = read_latent_codec(at_latent, None)
+        y = latent_codec.c_in if latent_codec else None
+    fitting = [(down, up) for down, up in pairs if _agree(_first_known(down.c_out, up.c_in), y)]
+    down, up = (fitting or pairs)[0]
+    return _through(down, up.c_out, y), _through(up, down.c_in, y)
+
+
+def _agree(one: int | None, other: int | None) -> bool:
+    """Whether two numbers of channels may be the same."""
+    return one is None or other is None or one == other
+
+
+def _first_known(*channels: int | None) -> int | None:
+    return next((each for each in channels if each is not None), None)
+
+
+def _through(row: Row, image: int | None, y: int | None) -> Row:
+    """A transform; one without tensors gives what it takes."""
+    if row.places:
+        return row
+    channels = _first_known(image, y)
+    return replace(row, c_in=channels, c_out=channels)
 
 
 def _side_of(latent_codec: Reading | Unread) -> int | None:

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 
 from codecspec.compiler.canonical_tensors import CanonicalTensors, TensorLike, in_layouts
 from codecspec.compiler.inference.families import Fit, families, fit
+from codecspec.compiler.inference.lift import lift
+from codecspec.compiler.lower import lower
 from codecspec.compiler.read_model import ModelReading, read_model
 from codecspec.compiler.reading import Reading, Row, Unread
-from codecspec.schema.errors import CheckpointError, Problem, listed
+from codecspec.schema.errors import CheckpointError, Problem, SchemaError, listed
+from codecspec.schema.load import load_spec
 
 MAX_NAMED = 6
 """Keys that are named of each sort."""
 MAX_LAYOUTS = 3
 """Layouts whose families are compared, those that take most keys."""
+MIN_LIKENESS = 0.4
+"""The share of tensors in common from which on a family is near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,18 @@ class _Near:
 
     fit: Fit
     tensors: CanonicalTensors
+
+    @property
+    def missing(self) -> set[str]:
+        """The family's keys that are not in the checkpoint."""
+        return set(self.fit.plan.manifest() if self.fit.plan else ()) - self.tensors.tensors.keys()
+
+    @property
+    def likeness(self) -> float:
+        """The share of the tensors of both that are the same."""
+        planned = self.fit.plan.manifest() if self.fit.plan else {}
+        same = sum(key in planned for key in self.tensors.tensors)
+        return same / (same + len(self.fit.problems))
 
 
 def misfit(infos: Mapping[str, TensorLike], source: str) -> CheckpointError:
@@ -52,18 +69,35 @@ def _nearest(views: Sequence[CanonicalTensors], readings: Sequence[ModelReading]
             fitted = fit(family, reading, view, near=True)
             if fitted.plan is not None:
                 found.append(_Near(fitted, view))
-    return min(found, key=lambda near: len(near.fit.problems), default=None)
+    nearest = max(found, key=lambda near: near.likeness, default=None)
+    return nearest if nearest and nearest.likeness >= MIN_LIKENESS else None
 
 
 def _first_words(view: CanonicalTensors, reading: ModelReading, source: str) -> Problem:
     """What was understood, and the first keys that were not."""
-    unknown = [*view.keymap.unknown, *(each.first.key for each in reading.unread if each.first is not None)]
+    unknown = [*view.keymap.unknown, *(problem.where for problem in view.problems)]
+    unknown += [each.first.key for each in reading.unread if each.first is not None]
     whole = _understood(reading)
     message = "no spec has exactly these tensors"
     message += f"; understood: {listed(whole)}" if whole else "; no part of it is understood"
-    hint = "every layer by itself is understood, and they do not fit together"
-    hint = f"not understood: {listed(_some(unknown))}" if unknown else hint
+    hint = f"not understood: {listed(_some(unknown))}" if unknown else _together(view, reading)
     return Problem("E-infer", source, message, hint)
+
+
+def _together(view: CanonicalTensors, reading: ModelReading) -> str:
+    """Why parts each of which is understood are no spec."""
+    empty = [each.path for each in reading.unread]
+    empty += [name for name in ("g_a", "g_s") if name not in {key.partition(".")[0] for key in view.tensors}]
+    if empty:
+        return f"there are no tensors of: {listed(_some(empty))}"
+    written = lift(reading)
+    if written is None:
+        return "which earlier slices each slice sees cannot be told"
+    try:
+        differences = view.differences(lower(load_spec(written)))
+    except SchemaError as error:
+        return f"as a spec, it would be wrong at {error.where}: {error.message}"
+    return f"every layer by itself is understood; at {differences[0].where} it is {differences[0].message}"
 
 
 def _understood(reading: ModelReading) -> list[str]:
@@ -76,7 +110,8 @@ def _understood(reading: ModelReading) -> list[str]:
         if isinstance(part, Row):
             read = next((i for i, place in enumerate(part.places) if isinstance(place, Unread)), len(part.places))
             all_of_it = read == len(part.places) and not part.unread
-            said += [name if all_of_it else f"{name}.0 to {name}.{read - 1}"] if read else []
+            first = f"{name}.0 to {name}.{read - 1}" if read > 1 else f"{name}.0"
+            said += [name if all_of_it else first] if read else []
         elif isinstance(part, Reading) and not any(_holes(part)):
             said.append(f"{name} ({part.tag})")
     return said
@@ -93,10 +128,24 @@ def _holes(part: object) -> list[Unread]:
 def _differences(near: _Near, source: str) -> list[Problem]:
     params = ", ".join(f"{name}={value}" for name, value in near.fit.overrides.items())
     name = f"{near.fit.family.name} ({params})" if params else near.fit.family.name
-    layout = f", in the layout {near.tensors.name}"
-    message = f"the nearest family is {name}{layout}: {len(near.fit.problems)} tensors differ"
+    number = len(near.fit.problems)
+    counted = "1 tensor differs" if number == 1 else f"{number} tensors differ"
+    message = f"the nearest family is {name}, in the layout {near.tensors.name}: {counted}"
     first = Problem("E-infer", source, message, "; ".join(_some(near.fit.differences)))
-    return [first, *(Problem("E-infer", each.where, each.message) for each in near.fit.problems[:MAX_NAMED])]
+    return [first, *(Problem("E-infer", where, problem.message) for where, problem in _named(near).items())]
+
+
+def _named(near: _Near) -> dict[str, Problem]:
+    """The first tensors that differ, under the keys that they have or would have in the checkpoint."""
+    named: dict[str, Problem] = {}
+    for problem in near.fit.problems:
+        where, layout = problem.where, near.tensors.layout
+        if layout is not None and where in near.missing:
+            where = layout.from_canonical([where]).moves[0].target
+        named.setdefault(where, problem)
+        if len(named) == MAX_NAMED:
+            break
+    return named
 
 
 def _some(names: Sequence[str]) -> list[str]:

@@ -49,8 +49,13 @@ class ChannelGroups(ConditionalKind[ChannelGroupsSpec]):
         head = next((head for head in heads if isinstance(head, Reading)), None)
         first = heads[0]
         widths = _told_widths(heads, leaves, channels)
-        side = _side_of(first, leaves[0], params)
+        side = _side_of(heads, leaves, params)
         told = {"side_in_context": Told(first is not None, derived=True)}
+        if widths is not None and side is not None:
+            leaves = [
+                leaf if head is not None else _read_leaf(view, k, widths.value[k], side)
+                for k, (head, leaf) in enumerate(zip(heads, leaves, strict=True))
+            ]
         support = None
         if widths is not None and side is not None and not any(isinstance(seen, Unread) for seen in heads):
             support = told_support(widths.value, _seen_of_prior(heads, side))
@@ -148,44 +153,57 @@ _Leaf = Reading | Unread
 
 def _read_slices(view: View, params: int | None) -> tuple[list[_Head], list[_Leaf]] | None:
     """The head (None for a slice without one) and the leaf of every slice; None if these are no slices."""
-    from codecspec.compiler.kinds import read_context, read_leaf
+    from codecspec.compiler.kinds import read_context
 
     at_leaves, at_heads = view.below("latent_codec"), view.below("channel_context")
     names = [f"y{k}" for k in range(min(len(at_leaves.children), MAX_SLICES))]
     if not names or set(at_leaves.children) != set(names) or not set(at_heads.children) <= set(names):
         return None
     heads = [at_heads.below(name) for name in names]
-    leaves = [at_leaves.below(name) for name in names]
     return (
         [(read_context(head) or Unread.of(head)) if head else None for head in heads],
-        [
-            read_leaf(leaf, None, params if not head else None) or Unread.of(leaf)
-            for head, leaf in zip(heads, leaves, strict=True)
-        ],
+        [_read_leaf(view, k, None, params if not head else None) for k, head in enumerate(heads)],
     )
 
 
+def _read_leaf(view: View, k: int, channels: int | None, params: int | None) -> _Leaf:
+    """The leaf of slice k, of so many channels, given so many channels of parameters."""
+    from codecspec.compiler.kinds import read_leaf
+
+    leaf = view.below(f"latent_codec.y{k}")
+    return read_leaf(leaf, channels, params) or Unread.of(leaf)
+
+
 def _told_widths(heads: list[_Head], leaves: list[_Leaf], channels: int | None) -> Told | None:
-    """The channels of every slice: what its head gives, or its leaf takes; of one slice that neither says, the rest."""
+    """The channels of every slice: what its head gives, or its leaf takes. Slices that neither says, since they are
+    given nothing but the side parameters, have equal shares of the rest."""
     widths = [
         next((each.c_out for each in pair if isinstance(each, Reading) and each.c_out is not None), None)
         for pair in zip(heads, leaves, strict=True)
     ]
-    missing = [k for k, width in enumerate(widths) if width is None]
-    known = sum(width for width in widths if width is not None)
-    if missing and (len(missing) > 1 or channels is None or channels <= known):
+    missing = widths.count(None)
+    if not missing:
+        return Told(tuple(widths), derived=True)
+    rest = (channels or 0) - sum(width for width in widths if width is not None)
+    if rest <= 0 or rest % missing:
         return None
-    return Told(tuple((channels or 0) - known if width is None else width for width in widths), derived=True)
+    return Told(tuple(rest // missing if width is None else width for width in widths), derived=True)
 
 
-def _side_of(head: _Head, leaf: _Leaf, params: int | None) -> int | None:
-    """The side parameters: what the first slice, which sees no other, sees."""
+def _side_of(heads: list[_Head], leaves: list[_Leaf], params: int | None) -> int | None:
+    """The side parameters: what the first head sees, which sees no slice; without one, what a leaf is given beside what
+    its head gives."""
     from codecspec.compiler.kinds import context_kind
 
-    if isinstance(head, Reading) and head.c_in is not None:
-        return context_kind(head.tag).nets_per_head * head.c_in
-    told = leaf.params if head is None and isinstance(leaf, Reading) else None
-    return params if told is None else told
+    first = heads[0]
+    if isinstance(first, Reading) and first.c_in is not None:
+        return context_kind(first.tag).nets_per_head * first.c_in
+    if first is not None:
+        return params
+    for head, leaf in zip(heads, leaves, strict=True):
+        if isinstance(leaf, Reading) and leaf.params is not None and not isinstance(head, Unread):
+            return leaf.params - (2 * head.c_out if head and head.c_out else 0)
+    return params
 
 
 def _seen_of_prior(heads: list[_Head], side: int) -> list[int]:

@@ -40,13 +40,13 @@ class Dual(NodeKind[DualHyperSynthesisSpec]):
             children=(mean, scale),
         )
 
-    def read_synthesis(self, view: View, c_in: int | None, c_out: int | None) -> Reading:
-        """What `view` says, of two nets from `c_in` channels to half of `c_out` each, as far as these are known."""
-        half = None if c_out is None else c_out // 2
-        parts = {
-            "mean": row_or_unread(view.below("h_mean_s"), c_in, half),
-            "scale": row_or_unread(view.below("h_scale_s"), c_in, half),
-        }
+    def read_synthesis(self, view: View, c_in: int | None, *c_out: int) -> Reading:
+        """What `view` says, of two nets from `c_in` channels to half of one of `c_out` each, as far as these are
+        known."""
+        halves = [channels // 2 for channels in c_out]
+        mean = row_or_unread(view.below("h_mean_s"), c_in, *halves)
+        same = [mean.c_out] if isinstance(mean, Row) and mean.c_out is not None else []
+        parts = {"mean": mean, "scale": row_or_unread(view.below("h_scale_s"), c_in, *same, *halves)}
         given = [row.c_out for row in parts.values() if isinstance(row, Row) and row.c_out is not None]
         return Reading(
             view.path, self.tag(), c_in, sum(given) if len(given) == len(parts) else None, parts=parts, first=view.first

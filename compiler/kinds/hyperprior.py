@@ -57,15 +57,18 @@ class Hyperprior(LatentKind[HyperpriorSpec]):
         z = EntropyBottleneck().read_latent(view.below("z"), None)
         z_channels = z.c_in if z else None
         y = read_y(at_y, channels, None)
-        needed = (y.params if y else None,) if channels is None else (y.params if y else None, channels, 2 * channels)
         dual = "h_mean_s" in at_h_s.children
-        h_s = (
-            Dual().read_synthesis(at_h_s, z_channels, needed[0]) if dual else row_or_unread(at_h_s, z_channels, *needed)
-        )
+        needed = _parameters(y, channels, dual)
+        h_s = Dual().read_synthesis(at_h_s, z_channels, *needed) if dual else row_or_unread(at_h_s, z_channels, *needed)
         if y and y.params is None and not isinstance(h_s, Unread):
             y = read_y(at_y, channels, h_s.c_out)
+        h_a = row_or_unread(view.below("h_a"), channels, z_channels)
+        if channels is None:
+            channels = next(
+                (part.c_in for part in (y, h_a) if not isinstance(part, Unread) and part and part.c_in), None
+            )
         parts = {
-            "h_a": row_or_unread(view.below("h_a"), channels, z_channels),
+            "h_a": h_a,
             "h_s": h_s,
             "z": z or Unread.of(view.below("z")),
             "y": _ordered(y, dual) if y else Unread.of(at_y),
@@ -90,6 +93,17 @@ def _check_order(y: GaussianSpec, place: Place, lowering: Lowering) -> None:
     if y.chunks != ("means", "scales"):
         message = f"a dual h_s gives means, then scales, and y reads {', then '.join(y.chunks)}"
         lowering.problem("E-context", (*place.spec_path, "y", "chunks"), message, "chunks: [means, scales]")
+
+
+def _parameters(y: Reading | None, channels: int | None, dual: bool) -> list[int]:
+    """How many channels of parameters a hyper-synthesis may give, the likely number first: those of a Gaussian, where
+    nothing else tells."""
+    told = [y.params] if y and y.params is not None else []
+    if y and "groups" in y.told:
+        channels = y.told["groups"].value[0]
+    if channels is None:
+        return told
+    return [*told, *((2 * channels, channels) if dual else (channels, 2 * channels))]
 
 
 def _ordered(y: Reading, dual: bool) -> Reading:

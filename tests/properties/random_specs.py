@@ -197,34 +197,45 @@ class Drawn:
         emit = self.one("pre", "post") if reads else self.one("pre", "post", "none")
         return {"type": "mean_scale", "widths": self.widths(), "transform": transform, "emit_mean_support": emit}
 
-    def groups(self, channels: int) -> tuple[Any, int]:
-        """Groups in any form, and how many there are."""
+    def groups(self, channels: int) -> tuple[Any, list[int]]:
+        """Groups in any form, and the widths that they come to."""
         form = self.one("equal", "proportions", "widths")
         if form == "equal":
-            count = min(self.divisor(channels), 6)
-            return ({"equal": count}, count) if channels % count == 0 else ({"equal": 1}, 1)
+            count = self.one(*(count for count in range(1, 7) if channels % count == 0))
+            return {"equal": count}, [channels // count] * count
         cuts = sorted({self.number(1, channels) for _ in range(self.number(0, 4))} | {channels})
         widths = [after - before for before, after in zip([0, *cuts], cuts, strict=False)]
         if form == "proportions" and len(widths) > 1:
-            return {"proportions": widths}, len(widths)
-        return widths, len(widths)
+            return {"proportions": widths}, widths
+        return widths, widths
 
     def channel_groups(self, channels: int) -> tuple[Spec, int, int]:
         """Channel groups, the side parameters that they take, and how many slices there are."""
-        groups, num_slices = self.groups(channels)
-        said = {"type": "channel_groups", "groups": groups, "support": self.support(num_slices)}
+        groups, widths = self.groups(channels)
+        said = {"type": "channel_groups", "groups": groups, "support": self.support(len(widths))}
         side = 2 * self.number(1, MAX_CHANNELS // 2)
         if self.yes():
-            leaves = self.leaves(num_slices, mean_scale=True, gaussian=True)
-            return (
-                {**said, "side_in_context": True, "context": self.mean_scale(leaves), "leaf": leaves},
-                side,
-                num_slices,
-            )
-        inside = self.yes()
-        leaves = self.leaves(num_slices, mean_scale=False, gaussian=inside)
-        context = {"type": "channel_conv", "widths": self.widths(), "kernel": self.draw(KERNELS)}
-        return {**said, "side_in_context": inside, "context": context, "leaf": leaves}, side, num_slices
+            leaves = self.leaves(len(widths), mean_scale=True, gaussian=True)
+            said |= {"side_in_context": True, "context": self.mean_scale(leaves), "leaf": leaves}
+            return said, side, len(widths)
+        said |= {"context": {"type": "channel_conv", "widths": self.widths(), "kernel": self.draw(KERNELS)}}
+        if self.yes():
+            leaves = self.leaves(len(widths), mean_scale=False, gaussian=True)
+            return {**said, "side_in_context": True, "leaf": leaves}, side, len(widths)
+        if self.yes():
+            leaves = self.leaves(len(widths), mean_scale=False, gaussian=False)
+            return {**said, "side_in_context": False, "leaf": leaves}, side, len(widths)
+        alone, side = self.gaussians_alone(widths)
+        return {**said, **alone, "side_in_context": False}, side, len(widths)
+
+    def gaussians_alone(self, widths: list[int]) -> tuple[Spec, int]:
+        """Gaussian leaves that are given the side parameters and nothing else, for the first slice or, where all are
+        equal, for all; what these ask for in the spec, and the side parameters."""
+        chunks = self.one(["scales"], ["scales", "means"], ["means", "scales"])
+        gaussian, side = {"type": "gaussian", "chunks": chunks}, len(chunks) * widths[0]
+        if len(set(widths)) == 1 and self.yes():
+            return {"support": {"slices": [[] for _ in widths]}, "leaf": gaussian}, side
+        return {"leaf": [{**gaussian, "count": 1}, self.spatial_leaf()]}, side
 
     def y(self, channels: int, dual: bool) -> tuple[Spec, int, int]:
         """How y is coded, the side parameters that it takes, and how many slices there are (0 without any)."""
@@ -247,13 +258,14 @@ class Drawn:
         """A hyperprior of y, and what stands beside it in the spec."""
         hyper, stride, dual = self.draw(CHANNELS), self.one(1, 2, 3, 4), self.yes()
         y, side, num_slices = self.y(channels, dual)
+        dual = dual and side % 2 == 0
         up = Fraction(stride)
         h_s: Any
         if not dual:
             h_s = self.row(hyper, side, up)
         else:
             h_s = {"type": "dual", "mean": self.row(hyper, side // 2, up), "scale": self.row(hyper, side // 2, up)}
-        aux = {"aux": self.aux(num_slices)} if num_slices and self.yes() else {}
+        aux = {"aux": self.aux(num_slices)} if num_slices and side % 2 == 0 and self.yes() else {}
         z = {"type": "entropy_bottleneck", **self.quantizer()}
         h_a = self.row(channels, hyper, 1 / up)
         return {"type": "hyperprior", "h_a": h_a, "h_s": h_s, "z": z, "y": y}, aux
