@@ -9,7 +9,7 @@ from codecspec.compiler.kinds import read_latent_codec
 from codecspec.compiler.kinds.cca import CCA
 from codecspec.compiler.plan import AUX, ROOTS
 from codecspec.compiler.read_rows import read_row, row_or_unread
-from codecspec.compiler.reading import Reading, Row, Seen, Unread, View
+from codecspec.compiler.reading import Reading, Row, Seen, Unread, View, unread_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ModelReading:
         """Everything that is not understood, in the order of the model."""
         found = [Unread(seen.key, seen) for seen in self.strange]
         for part in (self.g_a, self.latent_codec, self.g_s, self.aux):
-            found += _unread(part)
+            found += unread_of(part)
         return found
 
 
@@ -103,12 +103,3 @@ def _side_of(latent_codec: Reading | Unread) -> int | None:
     """Channels of the side parameters."""
     y = latent_codec.parts.get("y") if isinstance(latent_codec, Reading) else None
     return y.params if isinstance(y, Reading) else None
-
-
-def _unread(part: Reading | Row | Unread | tuple[Reading | Unread, ...] | None) -> list[Unread]:
-    if isinstance(part, Unread):
-        return [part]
-    if isinstance(part, Row):
-        return part.unread
-    inner = part if isinstance(part, tuple) else tuple(part.parts.values()) if part else ()
-    return [found for each in inner for found in _unread(each)]

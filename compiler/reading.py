@@ -88,6 +88,11 @@ class Reading:
     params: int | None = None
     first: Seen | None = None
 
+    @property
+    def unread(self) -> list[Unread]:
+        """Everything below it that is not understood."""
+        return [found for part in self.parts.values() for found in unread_of(part)]
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:
@@ -129,13 +134,17 @@ class Row:
     @property
     def unread(self) -> list[Unread]:
         """Everything in it, however deep, that is not understood."""
-        found: list[Unread] = []
-        for place in self.places:
-            if isinstance(place, Unread):
-                found.append(place)
-            elif place and "blocks" in place[0].parts:
-                found += place[0].parts["blocks"].unread
-        return found
+        firsts = [place if isinstance(place, Unread) else place[0] for place in self.places if place]
+        return unread_of(tuple(firsts))
+
+
+def unread_of(part: Reading | Row | Unread | tuple[Reading | Unread, ...] | None) -> list[Unread]:
+    """Everything in a part of a reading, however deep, that is not understood."""
+    if isinstance(part, Unread):
+        return [part]
+    if isinstance(part, tuple):
+        return [found for each in part for found in unread_of(each)]
+    return part.unread if part is not None else []
 
 
 _Tree = dict[str, Any]

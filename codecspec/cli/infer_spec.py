@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codecspec.cli.outputs import require_output
-from codecspec.cli.run import print_json, report, run
+from codecspec.cli.run import print_json, problems_json, report, run
+from codecspec.schema.errors import SpecError
 from codecspec.schema.whole_file import whole_file
 
 if TYPE_CHECKING:
     from codecspec.compiler.inference.infer import Inference
 
+WRONG = 2
+"""Exit code where there is no spec."""
 UNCERTAIN = 3
 """Exit code of `--strict` where no single family has these tensors."""
 
@@ -37,10 +40,18 @@ def infer_spec(
     The spec goes to stdout, what is said about it to stderr. Nothing in the file is run.
     """
     from codecspec.compiler.inference.infer import infer_spec as infer
+    from codecspec.compiler.inference.misfit import MisfitError
 
     if output is not None:
         require_output(output, checkpoint)
-    found = infer(checkpoint, key=key)
+    try:
+        found = infer(checkpoint, key=key)
+    except SpecError as error:
+        if not as_json:
+            raise
+        understood = dict(error.understood) if isinstance(error, MisfitError) else {}
+        print_json({**problems_json(error), "understood": understood})
+        raise typer.Exit(WRONG) from None
     text = found.text(full=full)
     if output is not None:
         with whole_file(output) as partial:

@@ -12,11 +12,13 @@ every other field                        the schema's own default
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from codecspec.compiler.inference.strides import WIDE_KERNEL, Blocks, assign_strides
 from codecspec.compiler.read_model import ModelReading
-from codecspec.compiler.reading import Reading, Row, Unread
+from codecspec.compiler.reading import Place, Reading, Row, Unread
 from codecspec.schema.channel_groups import ChannelConvContextSpec
 from codecspec.schema.support import Support
 
@@ -46,6 +48,50 @@ def lift(reading: ModelReading) -> Written | None:
         inner = _groups(reading.aux.parts["inner"])
         spec["aux"] = {"cca": {name: inner[name] for name in ("support", "context", "leaf") if name in inner}}
     return spec
+
+
+def lift_understood(reading: ModelReading) -> Written:
+    """The parts of a spec that a reading comes to: rows up to the first block that is not understood, nodes that are
+    understood as a whole. Strides are left out: they are told by how all parts fit."""
+    found: Written = {}
+    for name, part in (("g_a", reading.g_a), ("g_s", reading.g_s)):
+        found |= _understood_row(name, part, synthesis=name == "g_s")
+    if not isinstance(reading.latent_codec, Reading):
+        return found
+    inner: Written = {}
+    for name, part in reading.latent_codec.parts.items():
+        if isinstance(part, Row):
+            inner |= _understood_row(name, part, synthesis=name == "h_s")
+        elif isinstance(part, Reading) and not part.unread:
+            dual = "mean" in part.parts
+            inner[name] = {"type": part.tag, **_understood_dual(part)} if dual else _whole(part)
+    return {**found, "latent_codec": {"type": reading.latent_codec.tag, **inner}} if inner else found
+
+
+def _understood_row(name: str, part: Row | Unread, *, synthesis: bool) -> Written:
+    places = part.places if isinstance(part, Row) else ()
+    known = list(takewhile(_is_understood, places))
+    if not isinstance(part, Row) or not known:
+        return {}
+    return {name: _clean(_blocks(replace(part, places=tuple(known)), synthesis=synthesis))}
+
+
+def _understood_dual(part: Reading) -> Written:
+    found: Written = {}
+    for name, row in part.parts.items():
+        found |= _understood_row(name, row, synthesis=True)
+    return found
+
+
+def _is_understood(place: Place) -> bool:
+    if isinstance(place, Unread):
+        return False
+    return not any(reading.unread for reading in place)
+
+
+def _whole(reading: Reading) -> Written:
+    """A node that is understood as a whole."""
+    return _groups(reading) if reading.tag == "channel_groups" else _node(reading)
 
 
 def _blocks(row: Row, *, synthesis: bool) -> list[Written]:
@@ -111,7 +157,7 @@ def _latent_codec(reading: Reading) -> Written | None:
         "h_a": _clean(h_a),
         "h_s": nets[0] if len(nets) == 1 else {"type": "dual", "mean": nets[0], "scale": nets[1]},
         "z": _node(reading.parts["z"]),
-        "y": _groups(y) if y.tag == "channel_groups" else _node(y),
+        "y": _whole(y),
     }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from codecspec.compiler.canonical_tensors import CanonicalTensors, TensorLike, in_layouts
 from codecspec.compiler.inference.families import Fit, families, fit
-from codecspec.compiler.inference.lift import lift
+from codecspec.compiler.inference.lift import lift, lift_understood
 from codecspec.compiler.lower import lower
 from codecspec.compiler.read_model import ModelReading, read_model
 from codecspec.compiler.reading import Reading, Row, Unread
@@ -43,7 +45,16 @@ class _Near:
         return same / (same + len(self.fit.problems))
 
 
-def misfit(infos: Mapping[str, TensorLike], source: str) -> CheckpointError:
+class MisfitError(CheckpointError):
+    """No spec has exactly the tensors of a checkpoint.
+
+    `understood` is what was, as the parts of a spec without strides, which are told by how all parts fit.
+    """
+
+    understood: Mapping[str, Any] = MappingProxyType({})
+
+
+def misfit(infos: Mapping[str, TensorLike], source: str) -> MisfitError:
     """The error that says why there is no spec: the first keys that nothing knows, how far the rest was understood, and
     what the nearest family has that the checkpoint has not, and the reverse."""
     views = sorted(in_layouts(infos, whole=False), key=_num_strange)[:MAX_LAYOUTS]
@@ -53,7 +64,9 @@ def misfit(infos: Mapping[str, TensorLike], source: str) -> CheckpointError:
     problems = [_first_words(views[best], readings[best], source)]
     if near is not None:
         problems += _differences(near, source)
-    return CheckpointError.collect(problems)
+    error = MisfitError.collect(problems)
+    error.understood = lift_understood(readings[best])
+    return error
 
 
 def _num_strange(view: CanonicalTensors) -> int:
@@ -112,17 +125,9 @@ def _understood(reading: ModelReading) -> list[str]:
             all_of_it = read == len(part.places) and not part.unread
             first = f"{name}.0 to {name}.{read - 1}" if read > 1 else f"{name}.0"
             said += [name if all_of_it else first] if read else []
-        elif isinstance(part, Reading) and not any(_holes(part)):
+        elif isinstance(part, Reading) and not part.unread:
             said.append(f"{name} ({part.tag})")
     return said
-
-
-def _holes(part: object) -> list[Unread]:
-    """What is not understood below a part."""
-    if isinstance(part, Unread):
-        return [part]
-    inner = part if isinstance(part, tuple) else tuple(part.parts.values()) if isinstance(part, Reading) else ()
-    return part.unread if isinstance(part, Row) else [hole for each in inner for hole in _holes(each)]
 
 
 def _differences(near: _Near, source: str) -> list[Problem]:

@@ -99,6 +99,20 @@ def test_what_is_no_model_is_told_in_words(command: Command, folder: Path, tmp_p
     assert not (tmp_path / "x.yaml").exists()
 
 
+def test_json_of_a_misfit_has_what_was_understood(command: Command, tmp_path: Path) -> None:
+    state = small("tcm").state_dict()
+    state["g_s.2.gate.weight"] = torch.zeros(3)
+    del state["latent_codec.y.latent_codec.y1.lrp_transform.0.bias"]
+    torch.save(state, tmp_path / "x.pth")
+    done = command("infer-spec", tmp_path / "x.pth", "--json")
+    content = json.loads(done.out)
+    assert (done.code, content["ok"], content["problems"][0]["code"]) == (2, False, "E-infer")
+    whole = cs.lower(cs.load_spec("tcm", **SMALL["tcm"])).spec.model_dump(mode="json")
+    assert [block["type"] for block in content["understood"]["g_a"]] == [block["type"] for block in whole["g_a"]]
+    assert [block["type"] for block in content["understood"]["g_s"]] == ["residual_upsample", "conv_trans"]
+    assert list(content["understood"]["latent_codec"]) == ["type", "h_a", "h_s", "z"]
+
+
 def test_wrong_input(command: Command, folder: Path, tmp_path: Path) -> None:
     assert command("infer-spec", tmp_path / "none.pth").err.startswith("E-checkpoint")
     assert "E-output" in command("infer-spec", folder / "tcm.pth.tar", "-o", tmp_path / "no" / "x.yaml").err
