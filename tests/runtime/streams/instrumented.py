@@ -59,7 +59,7 @@ class DriftingReader(RecordingReader):
 
     def gaussian(self, part: str, model: Any, scales: Tensor, means: Tensor | None, y: Tensor | None) -> Tensor:
         noisy = self._noisy(scales)
-        before, after = (gaussian_indexes(model, x.flatten().numpy()) for x in (scales, noisy))
+        before, after = (gaussian_indexes(model, x.flatten().contiguous().numpy()) for x in (scales, noisy))
         type(self).num_flips += int((before != after).sum())
         return super().gaussian(part, model, noisy, None if means is None else self._noisy(means), y)
 
