@@ -10,9 +10,13 @@
 
     spec = cs.load_spec("wacnn", N=128)       # YAML -> spec, checked
     plan = cs.lower(spec)                     # spec -> plan: tensors, parameters, MACs; no torch
+    inf = cs.infer_spec("checkpoint.pth.tar") # spec, family, params, layout, evidence, assumptions; no torch
+    net = cs.load("checkpoint.pth.tar")       # inferred, converted, built, loaded: ready to compress
+    cs.statistics(plan)                       # kMACs per pixel, parameters, memory of activations; no torch
     net, report = cs.load_weights("wacnn", "checkpoint.pth.tar")
     cs.save(net, "wacnn.safetensors")         # weights, coding tables and spec in one file
     net = cs.load("wacnn.safetensors")
+    cs.json_schema()                          # the language, for editors
     cs.convert("wacnn.safetensors", "authors").tensors   # under the authors' keys; bit for bit, and back
 
 Importing this imports no torch; building and loading do.
@@ -21,10 +25,12 @@ Importing this imports no torch; building and loading do.
 from codecspec import zoo
 from codecspec.coding import decode, encode
 from codecspec.compiler.build import build, compile_spec
-from codecspec.compiler.canonical import spec_hash
+from codecspec.compiler.canonical import dump_spec, spec_hash
 from codecspec.compiler.convert import convert
+from codecspec.compiler.inference.infer import Inference, infer_spec
 from codecspec.compiler.lower import lower
-from codecspec.compiler.saved_model import dump_spec, load, load_weights, save
+from codecspec.compiler.saved_model import load, load_weights, save
+from codecspec.compiler.statistics import Statistics, statistics
 from codecspec.schema import (
     BuildError,
     CheckpointError,
@@ -38,15 +44,18 @@ from codecspec.schema import (
     load_spec,
     parse_spec,
 )
+from codecspec.schema.json_schema import json_schema
 
 __all__ = [
     "BuildError",
     "CheckpointError",
+    "Inference",
     "LayoutError",
     "ModelSpec",
     "Problem",
     "SchemaError",
     "SpecError",
+    "Statistics",
     "StreamError",
     "UsageError",
     "build",
@@ -55,6 +64,8 @@ __all__ = [
     "decode",
     "dump_spec",
     "encode",
+    "infer_spec",
+    "json_schema",
     "load",
     "load_spec",
     "load_weights",
@@ -62,5 +73,6 @@ __all__ = [
     "parse_spec",
     "save",
     "spec_hash",
+    "statistics",
     "zoo",
 ]

@@ -19,11 +19,12 @@ from itertools import groupby
 from typing import Any, Literal
 
 from codecspec.compiler.kinds import conditional_kind_of
-from codecspec.schema.auxiliary import AuxSpec, CCASpec
+from codecspec.schema.auxiliary import AuxSpec
 from codecspec.schema.channel_groups import ChannelGroupsSpec, ContextSpec, MeanScaleContextSpec, group_widths
 from codecspec.schema.fields import SpecModel
 from codecspec.schema.leaves import Leaves, leaf_per_slice
 from codecspec.schema.model import ModelSpec
+from codecspec.schema.yaml_source import write_yaml
 
 _NOT_MEANING = {"name", "reference", "params"}
 
@@ -41,6 +42,17 @@ def canonical(spec: ModelSpec, latent_channels: int) -> ModelSpec:
 def canonical_dict(canonical_spec: ModelSpec) -> dict[str, Any]:
     """A canonical spec as plain data, defaults filled in, without name, reference and params."""
     return canonical_spec.model_dump(mode="json", exclude=_NOT_MEANING)
+
+
+def dump_spec(spec: ModelSpec) -> str:
+    """A canonical spec as YAML text that loads to the same."""
+    named = {
+        "name": spec.name,
+        "reference": spec.reference.model_dump(mode="json", exclude_defaults=True) if spec.reference else None,
+    }
+    content = canonical_dict(spec)
+    ordered = {"codecspec": content.pop("codecspec"), **{k: v for k, v in named.items() if v}, **content}
+    return write_yaml(ordered)
 
 
 def spec_hash(canonical_spec: ModelSpec) -> str:
@@ -71,8 +83,7 @@ def _canonical_aux(aux: AuxSpec | None, host: ChannelGroupsSpec, channels: int) 
     if aux is None:
         return None
     inner = _canonical_groups(aux.cca.inner(host), channels)
-    said = {name: getattr(inner, name) for name in CCASpec.model_fields}
-    return aux.model_copy(update={"cca": aux.cca.model_copy(update=said)})
+    return aux.model_copy(update={"cca": aux.cca.as_in(inner)})
 
 
 def _canonical_groups(y: ChannelGroupsSpec, channels: int) -> ChannelGroupsSpec:

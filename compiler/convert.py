@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codecspec import specs
-from codecspec.compiler.checkpoints import SPEC_KEY, read_metadata, read_tensors
+from codecspec.compiler.canonical_tensors import CanonicalTensors, in_layouts, with_today_names
+from codecspec.compiler.checkpoints import read_manifest
 from codecspec.compiler.derived_tensors import DERIVED
-from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts, today_names
+from codecspec.compiler.inference.infer import infer_spec
+from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts
 from codecspec.compiler.lower import lower
-from codecspec.compiler.plan import AUX, Plan, TensorPlan
+from codecspec.compiler.plan import AUX, Plan
 from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import CheckpointError, LayoutError, Problem, listed, nearest
-from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
-from codecspec.schema.model import ModelSpec
+from codecspec.schema.load import SpecLike, load_spec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,20 +49,31 @@ def to_canonical(tensors: Mapping[str, Tensor], plan: Plan) -> Conversion:
         CheckpointError: tensors are missing, left over or of another shape; every one is named.
         LayoutError: a tensor that should say nothing new does.
     """
-    old = today_names(tensors)
-    renamed = {old.get(key, key): tensor for key, tensor in tensors.items()}
-    candidates = [(None, _identity(renamed)), *((layout, layout.to_canonical(renamed)) for layout in layouts())]
-    left_out = {layout: _leave_out_aux(keymap, plan) for layout, keymap in candidates}
-    layout, keymap = min(candidates, key=lambda candidate: len(_problems(candidate[1], renamed, plan)))
-    problems = _problems(keymap, renamed, plan)
+    names = with_today_names(tensors)
+    renamed = {name: tensors[key] for name, key in names.items()}
+    best, aux, problems = _closest(renamed, plan)
     if problems:
         raise CheckpointError.collect(problems)
-    report = [f"{len(old)} tensors of a bottleneck under their older names"] if old else []
-    result = apply(keymap, renamed)
-    aux = left_out[layout]
+    old = sum(name != key for name, key in names.items())
+    report = [f"{old} tensors of a bottleneck under their older names"] if old else []
+    result = apply(best.keymap, renamed)
     if aux:
         report.append(f"{len(aux)} tensors of the auxiliary branch left out: the model has none ({aux[0]}, ..)")
-    return Conversion(result, layout.name if layout else CANONICAL, (*report, *_summary(keymap)), aux)
+    return Conversion(result, best.name, (*report, *_summary(best.keymap)), aux)
+
+
+def _closest(tensors: Mapping[str, Tensor], plan: Plan) -> tuple[CanonicalTensors, tuple[str, ...], list[Problem]]:
+    """The layout in which a checkpoint's tensors are most nearly those of `plan`; what that leaves out of an auxiliary
+    branch that the plan has not; what keeps the rest from being the plan's."""
+    has_aux = any(root.path == AUX for root in plan.roots)
+    found: list[tuple[CanonicalTensors, tuple[str, ...], list[Problem]]] = []
+    for whole in (True, False):
+        for candidate in in_layouts(tensors, whole=whole):
+            kept, aux = (candidate, ()) if has_aux else candidate.without_aux()
+            found.append((kept, aux, kept.differences(plan)))
+            if not found[-1][2]:
+                return found[-1]
+    return min(found, key=lambda each: len(each[2]))
 
 
 def from_canonical(tensors: Mapping[str, Tensor], layout: Layout) -> Conversion:
@@ -87,7 +99,7 @@ def apply(keymap: KeyMap, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     import torch
 
     for dropped in keymap.dropped:
-        if not torch.equal(tensors[dropped.key].cpu(), DERIVED[dropped.op](tensors[dropped.of])):
+        if not torch.equal(tensors[dropped.key].cpu(), DERIVED[dropped.op].make(tensors[dropped.of])):
             message = f"it is not the {dropped.op} of {dropped.of}, so it cannot be dropped"
             raise LayoutError("E-layout", dropped.key, message)
     result: dict[str, Tensor] = {}
@@ -99,7 +111,7 @@ def apply(keymap: KeyMap, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 raise LayoutError("E-layout", other, message)
         result[move.target] = _moved(move, tensors, keymap.back)
     for made in keymap.made:
-        result[made.key] = DERIVED[made.op](result[made.of])
+        result[made.key] = DERIVED[made.op].make(result[made.of])
     return result
 
 
@@ -110,54 +122,6 @@ def _moved(move: Move, tensors: Mapping[str, Tensor], back: bool) -> Tensor:
         return tensor
     op = VALUE_OPS[move.op]
     return op.back(tensor) if back else op.there(tensor)
-
-
-def _identity(tensors: Mapping[str, Tensor]) -> KeyMap:
-    return KeyMap(moves=[Move((key,), key) for key in tensors])
-
-
-def _leave_out_aux(keymap: KeyMap, plan: Plan) -> tuple[str, ...]:
-    """Take the moves to an auxiliary branch out of the key map for a plan without one; the keys that stay behind."""
-    if any(root.path == AUX for root in plan.roots):
-        return ()
-    out = [move for move in keymap.moves if move.target.split(".")[0] == AUX]
-    keymap.moves = [move for move in keymap.moves if move.target.split(".")[0] != AUX]
-    return tuple(dict.fromkeys(move.sources[0] for move in out))
-
-
-def _problems(keymap: KeyMap, tensors: Mapping[str, Tensor], plan: Plan) -> list[Problem]:
-    """What keeps these tensors from being those of the plan, by key of the checkpoint where there is one."""
-    planned = plan.manifest()
-    moves = keymap.by_target
-    problems = [Problem("E-tensors", key, "left over: the model has no such tensor") for key in keymap.unknown]
-    problems += [
-        Problem("E-tensors", move.sources[0], f"left over: the model has no tensor {target}")
-        for target, move in moves.items()
-        if target not in planned
-    ]
-    problems += [
-        Problem("E-tensors", key, f"missing: the model needs it, of shape {list(want.shape)}")
-        for key, want in planned.items()
-        if key not in moves
-    ]
-    for key, want in planned.items():
-        if key in moves:
-            problems += _misshapen(moves[key], tensors, want)
-    return problems
-
-
-def _misshapen(move: Move, tensors: Mapping[str, Tensor], want: TensorPlan) -> list[Problem]:
-    key = move.sources[0]
-    try:
-        tensor = _moved(move, tensors, back=False)
-    except LayoutError as error:
-        return [Problem("E-tensors", key, error.message)]
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    if tensor.is_floating_point() != (want.dtype == "float32"):
-        return [Problem("E-tensors", key, f"of type {dtype}, and the model needs {want.dtype}")]
-    if want.role != "table" and tuple(tensor.shape) != want.shape:
-        return [Problem("E-tensors", key, f"of shape {list(tensor.shape)}, and the model needs {list(want.shape)}")]
-    return []
 
 
 def _summary(keymap: KeyMap) -> list[str]:
@@ -175,14 +139,15 @@ def convert(
     Args:
         checkpoint: a file of weights in any known layout, or its tensors.
         to: the layout to convert to: `canonical`, `authors`, `compressai`, `compressai-1.2`.
-        spec: which model it is; not needed for a file that `save` wrote, which says so itself.
+        spec: which model it is; by default what the file says itself, or what `infer_spec` finds.
 
     Raises:
-        CheckpointError: the file cannot be read, says no spec and none is given, or does not fit the spec.
+        CheckpointError: the file cannot be read, does not fit the spec, or none is given and none can be inferred.
         LayoutError: there is no such layout of this model.
     """
-    plan = lower(load_spec(spec) if spec is not None else _embedded(checkpoint))
-    tensors = checkpoint if isinstance(checkpoint, Mapping) else read_tensors(checkpoint)
+    manifest = read_manifest(checkpoint)
+    plan = lower(load_spec(spec)) if spec is not None else infer_spec(manifest).plan
+    tensors = manifest.tensors()
     canonical = to_canonical(tensors, plan)
     start = f"from the layout {canonical.layout}:"
     if to == CANONICAL:
@@ -195,7 +160,7 @@ def layout_of(plan: Plan, name: str) -> Layout:
     """The layout called `name` of the model that a plan is of.
 
     For a spec of the zoo's name, it is the one for that family. For any other, it is the one that has a place for every
-    tensor.
+    tensor; where several have, the name of its file says which (`authors-wacnn`).
 
     Raises:
         LayoutError: there is none, or several.
@@ -204,19 +169,13 @@ def layout_of(plan: Plan, name: str) -> Layout:
     if plan.spec.name not in specs.names():
         keys = list(plan.manifest())
         fitting = [layout for layout in layouts() if not layout.from_canonical(keys).unknown]
-    named = [layout for layout in fitting if layout.name == name]
-    if len(named) != 1:
-        known = sorted({CANONICAL, *(layout.name for layout in fitting)})
-        message = f"{plan.spec.name} has no layout '{name}'; it has: {listed(known)}"
-        raise LayoutError("E-layout", plan.spec.name, message, nearest(name, known))
-    return named[0]
-
-
-def _embedded(checkpoint: str | os.PathLike[str] | Mapping[str, Tensor]) -> ModelSpec:
-    """The spec inside a file that `save` wrote."""
-    metadata = {} if isinstance(checkpoint, Mapping) else read_metadata(checkpoint)
-    if SPEC_KEY not in metadata:
-        where = "checkpoint" if isinstance(checkpoint, Mapping) else os.fspath(checkpoint)
-        message = "there is no spec in this checkpoint, so which model it is has to be said"
-        raise CheckpointError("E-checkpoint", where, message, "--spec NAME, or spec=... in Python")
-    return parse_whole_spec(metadata[SPEC_KEY], f"{checkpoint}#spec")
+    named = [layout for layout in fitting if name in (layout.name, layout.file)]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        files = [layout.file for layout in named]
+        message = f"several layouts '{name}' have a place for each tensor: {listed(files)}"
+        raise LayoutError("E-layout", plan.spec.name, message, "give the one that is meant by that name")
+    known = sorted({CANONICAL, *(layout.name for layout in fitting)})
+    message = f"{plan.spec.name} has no layout '{name}'; it has: {listed(known)}"
+    raise LayoutError("E-layout", plan.spec.name, message, nearest(name, known))

@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codecspec.schema.errors import LayoutError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedTensor:
+    """One way to derive a tensor from another.
+
+    Args:
+        make: (the other tensor) -> the tensor.
+        shape: (the other's shape) -> its shape, without a look at any number. Both raise LayoutError for a tensor that
+            they are not for.
+    """
+
+    make: Callable[[Tensor], Tensor]
+    shape: Callable[[Shape], Shape]
+
+
+def _window(bias_table: Shape) -> int:
+    """The side of the window that a table of ((2w-1)^2, heads) is for."""
+    rows = bias_table[0] if bias_table else 0
+    side = math.isqrt(rows)
+    if side * side != rows or side % 2 == 0:
+        raise LayoutError("E-layout", "relative_position_bias_table", f"{rows} rows are not (2w-1)^2 for any window w")
+    return (side + 1) // 2
 
 
 def relative_position_index(bias_table: Tensor) -> Tensor:
@@ -20,11 +47,7 @@ def relative_position_index(bias_table: Tensor) -> Tensor:
     """
     from codecspec.runtime.layers.window_attention import relative_position_index as index_of
 
-    rows = bias_table.shape[0]
-    side = math.isqrt(rows)
-    if side * side != rows or side % 2 == 0:
-        raise LayoutError("E-layout", "relative_position_bias_table", f"{rows} rows are not (2w-1)^2 for any window w")
-    return index_of((side + 1) // 2)
+    return index_of(_window(tuple(bias_table.shape)))
 
 
 def identity(weight: Tensor) -> Tensor:
@@ -41,9 +64,9 @@ def zeros(bias: Tensor) -> Tensor:
     return torch.zeros(bias.shape, dtype=bias.dtype)
 
 
-DERIVED: dict[str, Callable[[Tensor], Tensor]] = {
-    "relative_position_index": relative_position_index,
-    "identity": identity,
-    "zeros": zeros,
+DERIVED: dict[str, DerivedTensor] = {
+    "relative_position_index": DerivedTensor(relative_position_index, lambda table: (_window(table) ** 2,) * 2),
+    "identity": DerivedTensor(identity, lambda weight: (*weight[:1], *weight[:1])),
+    "zeros": DerivedTensor(zeros, lambda bias: bias),
 }
-"""Name in a layout -> (the tensor it is derived from) -> the tensor."""
+"""Name in a layout -> what it does."""

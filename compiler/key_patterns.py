@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from codecspec.schema.errors import LayoutError
 
@@ -19,7 +20,7 @@ _NUMBER = re.compile(r"(?P<prefix>[A-Za-z_]*)\{(?:(?P<factor>\d+)\*)?(?P<name>[a
 _REST = re.compile(r"\{(?P<name>\w*)\*\}\Z")
 _CHOICE = re.compile(r"\{(?P<name>[a-z]\w*):(?P<words>\w+(?:\|\w+)*)\}\Z")
 _LITERAL = re.compile(r"\w+\Z")
-_DIGITS = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
+_DIGITS = "(0|[1-9][0-9]{0,8})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,8 @@ class _Number:
     factor: int
     offset: int
 
-    def read(self, segment: str) -> int | None:
-        """The field's value if `segment` is `prefix` and `factor * value + offset`."""
-        digits = segment.removeprefix(self.prefix)
-        if not segment.startswith(self.prefix) or not _DIGITS.match(digits):
-            return None
+    def read(self, digits: str) -> int | None:
+        """The field's value if the number is `factor * value + offset`."""
         value, remainder = divmod(int(digits) - self.offset, self.factor)
         return value if remainder == 0 and value >= 0 else None
 
@@ -70,9 +68,21 @@ class KeyPattern:
         self._segments = [_parse(segment, text) for segment in text.split(".")]
         if sum(isinstance(segment, _Rest) for segment in self._segments) > 1:
             raise LayoutError("E-layout", text, "more than one field of several segments; they cannot be told apart")
+        self._variable = [segment for segment in self._segments if not isinstance(segment, str)]
+        self._needle = max(map(_literal, self._segments), key=len)
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(r"\.".join(map(_regex, self._segments)), re.DOTALL)
 
     def __repr__(self) -> str:
         return f"KeyPattern({self.text!r})"
+
+    @property
+    def head(self) -> str | None:
+        """Its first segment, where that is a literal."""
+        first = self._segments[0]
+        return first if isinstance(first, str) else None
 
     @property
     def forms(self) -> frozenset[tuple[str, object]]:
@@ -88,43 +98,21 @@ class KeyPattern:
 
     def match(self, key: str) -> dict[str, int | str] | None:
         """The fields that make this pattern `key`, or None."""
-        parts = key.split(".")
-        rest = next((i for i, s in enumerate(self._segments) if isinstance(s, _Rest)), None)
-        if rest is None:
-            return self._match_each(self._segments, parts)
-        after = len(self._segments) - rest - 1
-        end = len(parts) - after
-        if end <= rest:
+        if self._needle not in key:  # tells most keys apart at once
             return None
-        heads = self._match_each(self._segments[:rest], parts[:rest])
-        tails = self._match_each(self._segments[rest + 1 :], parts[end:])
-        middle = self._segments[rest]
-        if heads is None or tails is None or not isinstance(middle, _Rest):
+        found = self._regex.fullmatch(key)
+        if found is None:
             return None
-        if any(heads[name] != value for name, value in tails.items() if name in heads):
-            return None
-        return {**heads, **tails, middle.name: ".".join(parts[rest:end])}
+        fields: dict[str, int | str] = {}
+        for segment, text in zip(self._variable, found.groups(), strict=True):
+            value = segment.read(text) if isinstance(segment, _Number) else text
+            if value is None or fields.setdefault(segment.name, value) != value:
+                return None
+        return fields
 
     def format(self, fields: Fields) -> str:
         """The key that these fields make of this pattern."""
         return ".".join(_write(segment, fields) for segment in self._segments)
-
-    @staticmethod
-    def _match_each(segments: list[_Segment], parts: list[str]) -> dict[str, int | str] | None:
-        if len(segments) != len(parts):
-            return None
-        fields: dict[str, int | str] = {}
-        for segment, part in zip(segments, parts, strict=True):
-            if isinstance(segment, _Number):
-                value = segment.read(part)
-                if value is None or fields.setdefault(segment.name, value) != value:
-                    return None
-            elif isinstance(segment, _Choice):
-                if part not in segment.words or fields.setdefault(segment.name, part) != part:
-                    return None
-            elif segment != part:
-                return None
-        return fields
 
 
 def _parse(segment: str, pattern: str) -> _Segment:
@@ -142,6 +130,22 @@ def _parse(segment: str, pattern: str) -> _Segment:
             "E-layout", pattern, f"'{segment}' is no segment: a word, {{k}}, y{{k}}, {{k+1}}, {{p:a|b}} or {{*}}"
         )
     return _Number(number["prefix"], number["name"], int(number["factor"] or 1), int(number["offset"] or 0))
+
+
+def _literal(segment: _Segment) -> str:
+    """What a segment always has in it."""
+    if isinstance(segment, str):
+        return segment
+    return segment.prefix if isinstance(segment, _Number) else ""
+
+
+def _regex(segment: _Segment) -> str:
+    """A regular expression for what the segment may be, with one group for its field."""
+    if isinstance(segment, str):
+        return re.escape(segment)
+    if isinstance(segment, _Number):
+        return re.escape(segment.prefix) + _DIGITS
+    return f"({'|'.join(segment.words)})" if isinstance(segment, _Choice) else "(.+)"
 
 
 def _write(segment: _Segment, fields: Fields) -> str:

@@ -1,18 +1,20 @@
-"""What a kind of node knows: how a spec becomes a node of the plan, and a node a module.
+"""What a kind of node knows: how a spec becomes a node of the plan, a node a module, and tensors a spec again.
 
-One file per kind in `compiler/kinds/`. Most kinds are blocks and say three things of themselves: the tensors they own,
-how channels and resolution flow through them, and the module. Containers lower their children themselves.
+One file per kind in `compiler/kinds/`. Most kinds are blocks and say four things of themselves: the tensors they own,
+how channels and resolution flow through them, what those tensors tell of the spec, and the module. Containers lower and
+read their children themselves.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from codecspec.compiler.plan import Node, TensorPlan, join
+from codecspec.compiler.reading import Reading, Told, View
 from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.errors import ErrorCode, Problem
 from codecspec.schema.fields import SpecModel
@@ -119,6 +121,14 @@ class NodeKind(Kind[S]):
         """The node of `spec` at `place`, with its children."""
 
 
+class LatentKind(NodeKind[S]):
+    """A kind that codes a latent by itself: hyperpriors, factorized densities."""
+
+    @abstractmethod
+    def read_latent(self, view: View, channels: int | None) -> Reading | None:
+        """What `view` says if it codes a latent of `channels` (None where only it can tell) in this way."""
+
+
 class ConditionalKind(Kind[S]):
     """A kind that codes a latent given parameters: the leaves, and channel groups of leaves."""
 
@@ -129,9 +139,22 @@ class ConditionalKind(Kind[S]):
     def lower_conditional(self, spec: S, place: Place, params: int, lowering: Lowering) -> Node:
         """The node that codes the latent at `place` (its channels are the place's) given `params` channels."""
 
+    @abstractmethod
+    def read_conditional(self, view: View, channels: int | None, params: int | None) -> Reading | None:
+        """What `view` says if it codes a latent in this way; None if it does not.
+
+        Args:
+            view: its tensors.
+            channels: of the latent; None where only this view can tell.
+            params: channels of parameters that come in, likewise.
+        """
+
 
 class ContextKind(Kind[S]):
     """A kind that turns a slice's support into the parameters of its leaf."""
+
+    nets_per_head: ClassVar[int]
+    """The nets of a head; each sees an equal share of the side parameters that are in the context."""
 
     @abstractmethod
     def check(self, groups: ChannelGroupsSpec, place: Place, side: int, lowering: Lowering) -> None:
@@ -146,6 +169,11 @@ class ContextKind(Kind[S]):
         are left out of the context), then earlier slices. With `emit`, the mean support follows the parameters in what
         it gives."""
 
+    @abstractmethod
+    def read_context(self, view: View) -> Reading | None:
+        """What `view` says if it is such a head: its `c_in` are the channels that each of its nets sees, its `c_out`
+        those of its slice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -155,11 +183,18 @@ class Flow:
         channels: channels out.
         scale: side of the output per side of the input (1/2 for a stride of 2).
         macs: multiply-accumulates per position of the input.
+        held: numbers that it holds at once at most, input and output included, per position of the input; None for
+            these two alone.
     """
 
     channels: int
     scale: Fraction = Fraction(1)
     macs: Fraction | int = 0
+    held: Fraction | int | None = None
+
+
+Proposal = tuple[int, Mapping[str, Told]]
+"""Channels that come in, and field -> what is told of it."""
 
 
 class BlockKind(NodeKind[S]):
@@ -174,8 +209,26 @@ class BlockKind(NodeKind[S]):
         """Channels, resolution and work."""
 
     @abstractmethod
+    def read(self, view: View) -> Iterator[Proposal]:
+        """What `view` says if it is this block's: the channels that come in, and the fields that shapes tell.
+
+        A glance at a few tensors is enough: whether all of them are those of such a block is checked by `readings`.
+        """
+
+    @abstractmethod
     def module(self, spec: S, c_in: int) -> nn.Module:
         """The module."""
+
+    def readings(self, view: View) -> list[Reading]:
+        """The blocks of this kind that own exactly the tensors of `view`."""
+        found: list[Reading] = []
+        for c_in, told in self.read(view):
+            said = {"type": self.tag(), **{name: each.value for name, each in told.items()}}
+            spec: Any = self.spec_type.model_construct(**said)
+            if self.problem(spec, c_in) is None and view.holds(self.tensors(spec, c_in)):
+                c_out = self.flow(spec, c_in).channels
+                found.append(Reading(view.path, self.tag(), c_in, c_out, told, first=view.first))
+        return found
 
     def problem(self, spec: S, c_in: int) -> tuple[str, str] | None:
         """The field that is wrong with this block on `c_in` channels and what is wrong with it, or None."""
@@ -187,6 +240,7 @@ class BlockKind(NodeKind[S]):
             name, message = problem
             lowering.problem("E-channels", (*place.spec_path, name), message)
         flow = self.flow(spec, place.channels)
+        held = place.channels + flow.channels * flow.scale**2 if flow.held is None else flow.held
         return Node(
             path=place.path,
             kind=self.tag(),
@@ -197,6 +251,7 @@ class BlockKind(NodeKind[S]):
             scale_out=place.scale * flow.scale,
             tensors=self.tensors(spec, place.channels),
             macs=flow.macs * place.scale**2,
+            held=held * place.scale**2,
         )
 
     def build(self, node: Node) -> nn.Module:
@@ -236,3 +291,6 @@ class Activation(BlockKind[S]):
 
     def flow(self, spec: S, c_in: int) -> Flow:
         return Flow(c_in)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        return iter(())

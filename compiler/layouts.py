@@ -188,6 +188,8 @@ class Layout:
         self._derivations = [Derived(derived) for derived in spec.derived]
         self._inside = [Rename(rename) for rename in spec.inside]
         self._rules = [Rule(rule) for rule in spec.rules]
+        self._from = _ByHead((rule, rule.source) for rule in self._rules)
+        self._to = _ByHead((rule, rule.to) for rule in self._rules)
 
     def __repr__(self) -> str:
         return f"Layout({self.file!r})"
@@ -210,6 +212,17 @@ class Layout:
             self._take(name, fans, origin, result)
         _require_unique(move.target for move in result.moves)
         return result
+
+    def may_consume(self, keys: Iterable[str]) -> bool:
+        """Whether a rule takes one key of every first segment: a glance, before all are mapped."""
+        present = frozenset(keys)
+        heads = {key.partition(".")[0]: key for key in present}
+        return all(self._takes(key, present) for key in heads.values())
+
+    def _takes(self, key: str, keys: Container[str]) -> bool:
+        name, _ = self._rename(key, keys)
+        taken = any(rule.source.match(name) is not None for rule in self._from.of(name))
+        return taken or any(derived.key.match(key) is not None for derived in self._derivations)
 
     def from_canonical(self, keys: Iterable[str]) -> KeyMap:
         """What becomes of canonical keys in this layout."""
@@ -260,7 +273,7 @@ class Layout:
     ) -> None:
         """What the rules do with a key, by the name that they know it under."""
         key, op = origin[name]
-        for rule in self._rules:
+        for rule in self._from.of(name):
             fields = rule.source.match(name)
             if fields is not None and fans[id(rule)]:
                 result.moves += [Move((key,), rule.to.format({**fields, **fan}), op) for fan in fans[id(rule)]]
@@ -268,11 +281,25 @@ class Layout:
         result.unknown.append(key)
 
     def _back(self, key: str) -> str | None:
-        for rule in self._rules:
+        for rule in self._to.of(key):
             fields = rule.to.match(key)
             if fields is not None:
                 return rule.source.format(fields)
         return None
+
+
+class _ByHead:
+    """Rules by the first segment of the keys that they can take, in their order."""
+
+    def __init__(self, rules: Iterable[tuple[Rule, KeyPattern]]) -> None:
+        rules = list(rules)
+        heads = {pattern.head for _, pattern in rules if pattern.head is not None}
+        self._any = [rule for rule, pattern in rules if pattern.head is None]
+        self._of = {head: [rule for rule, pattern in rules if pattern.head in (None, head)] for head in heads}
+
+    def of(self, key: str) -> list[Rule]:
+        """The rules that may take `key`."""
+        return self._of.get(key.partition(".")[0], self._any)
 
 
 def load_layout(file: str) -> Layout:

@@ -11,6 +11,7 @@ from codecspec.compiler.plan import AUX, Node, Plan
 from codecspec.schema.auxiliary import CCABranchSpec
 from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.errors import SchemaError, in_order
+from codecspec.schema.fields import SpecModel
 from codecspec.schema.model import ModelSpec
 
 IMAGE = Fraction(1)
@@ -34,13 +35,17 @@ def lower(spec: ModelSpec) -> Plan:
     aux = _lower_aux(spec, latent_codec, lowering)
     if lowering.problems:
         raise SchemaError.collect(in_order(lowering.problems))
-    return Plan(canonical(_as_lowered(spec, latent_codec), g_a.c_out), (g_a, g_s, latent_codec, *aux))
+    return Plan(canonical(_as_lowered(spec, latent_codec, aux), g_a.c_out), (g_a, g_s, latent_codec, *aux))
 
 
-def _as_lowered(spec: ModelSpec, latent_codec: Node) -> ModelSpec:
+def _as_lowered(spec: ModelSpec, latent_codec: Node, aux: tuple[Node, ...]) -> ModelSpec:
     """The spec with what only the channels that flow in could tell: the widths that a leaf's ramp comes to."""
     y = latent_codec.child("y").spec
-    return spec.model_copy(update={"latent_codec": spec.latent_codec.model_copy(update={"y": y})})
+    lowered: dict[str, SpecModel] = {"latent_codec": spec.latent_codec.model_copy(update={"y": y})}
+    if spec.aux is not None:
+        cca = spec.aux.cca.as_in(aux[0].child("inner_codec").spec)
+        lowered["aux"] = spec.aux.model_copy(update={"cca": cca})
+    return spec.model_copy(update=lowered)
 
 
 def _lower_aux(spec: ModelSpec, latent_codec: Node, lowering: Lowering) -> tuple[Node, ...]:
@@ -50,7 +55,8 @@ def _lower_aux(spec: ModelSpec, latent_codec: Node, lowering: Lowering) -> tuple
     at, y = ("aux", "cca"), spec.latent_codec.y
     if not isinstance(y, ChannelGroupsSpec):
         message = f"the branch codes y in the groups of the spec that it stands in, and y is {y.type}"
-        lowering.problem("E-groups", at, message, "y: {type: channel_groups, groups: ..}, or no `aux`")
+        hint = "a hyperprior with y: {type: channel_groups, groups: ..}, or no `aux`"
+        lowering.problem("E-groups", at, message, hint)
         return ()
     if not latent_codec.child("y").children:  # its groups are wrong, which was said
         return ()

@@ -20,6 +20,8 @@ PARTS: tuple[Part, ...] = ("g_a", "hyper", "context", "g_s")
 """The parts of every codec; where there is an auxiliary branch, it is one more."""
 AUX = "aux_entropy_model"
 """The path of the auxiliary branch."""
+ROOTS = ("g_a", "g_s", "latent_codec", AUX)
+"""Where canonical keys begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Node:
         scale_out: the same for its output.
         tensors: its own tensors, by their name below `path`.
         macs: its own multiply-accumulates per pixel of the image.
+        held: numbers that it holds at once at most while it runs, its input and its output included, per pixel of the
+            image; 0 for a container, whose children hold them.
         children: the nodes inside it, in the order of the module tree.
     """
 
@@ -69,6 +73,7 @@ class Node:
     scale_out: Fraction
     tensors: dict[str, TensorPlan] = field(default_factory=dict)
     macs: Fraction = Fraction(0)
+    held: Fraction = Fraction(0)
     children: tuple[Node, ...] = ()
 
     @property
@@ -136,8 +141,9 @@ class Plan:
         return sum(root.parameters for root in self.roots)
 
     def macs_by_part(self) -> dict[Part, Fraction]:
-        """Multiply-accumulates per pixel of the image by part: g_a, hyper (h_a, h_s), context (all that predicts y
-        slice by slice, LRPs included), g_s, and aux where there is an auxiliary branch, which coding does not run."""
+        """Multiply-accumulates per pixel of the image by part: g_a, hyper (h_a, h_s, the density of z), context (all
+        that predicts y: heads and the nets of leaves, LRPs included, or y's own density), g_s, and aux where there is
+        an auxiliary branch, which coding does not run."""
         return self._by_part({node.path: node.macs for node in self.walk()})
 
     def parameters_by_part(self) -> dict[Part, Fraction]:

@@ -7,29 +7,29 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.build import build
-from codecspec.compiler.canonical import canonical_dict, spec_hash
-from codecspec.compiler.checkpoints import HASH_KEY, SPEC_KEY, read_metadata, read_tensors, write_safetensors
+from codecspec.compiler.canonical import dump_spec, spec_hash
+from codecspec.compiler.canonical_tensors import in_layouts
+from codecspec.compiler.checkpoints import (
+    HASH_KEY,
+    SPEC_KEY,
+    CheckpointLike,
+    Manifest,
+    read_manifest,
+    read_tensors,
+    write_safetensors,
+)
 from codecspec.compiler.convert import Conversion, to_canonical
+from codecspec.compiler.inference.infer import infer_spec
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
-from codecspec.schema.errors import CheckpointError
+from codecspec.schema.errors import CheckpointError, Problem
 from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
-from codecspec.schema.model import ModelSpec
-from codecspec.schema.yaml_source import write_yaml
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from codecspec.runtime.codec import Codec
-
-
-def dump_spec(spec: ModelSpec) -> str:
-    """A canonical spec as YAML text that loads to the same."""
-    named = {"name": spec.name, "reference": spec.reference.model_dump(mode="json") if spec.reference else None}
-    content = canonical_dict(spec)
-    ordered = {"codecspec": content.pop("codecspec"), **{k: v for k, v in named.items() if v}, **content}
-    return write_yaml(ordered)
 
 
 def save(codec: Codec, path: str | os.PathLike[str]) -> None:
@@ -43,24 +43,39 @@ def save(codec: Codec, path: str | os.PathLike[str]) -> None:
     write_safetensors(codec.state_dict(), path, metadata)
 
 
-def load(path: str | os.PathLike[str]) -> Codec:
-    """The codec of a file that `save` or `compile-spec -o` wrote, ready to code.
+def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
+    """The codec of a checkpoint, ready to code: of a file that `save` wrote, or of any whose spec can be inferred.
+
+    Where the file says its spec, that is checked against the tensors and used.
+
+    Args:
+        path: a file of weights, of any format, in any known layout.
+        key: which of several state dicts in the file.
 
     Raises:
-        CheckpointError: the file has no spec inside, or its spec and tensors do not belong together.
+        CheckpointError: the file cannot be read, the spec inside does not fit its tensors, or there is none inside and
+            none can be inferred.
+        SchemaError: the spec inside is wrong.
     """
-    metadata = read_metadata(path)
-    if SPEC_KEY not in metadata:
-        message = "there is no spec in this file"
-        hint = "say which model it is: compile-spec SPEC --weights FILE -o OUT.safetensors"
-        raise CheckpointError("E-checkpoint", str(path), message, hint)
-    plan = lower(parse_whole_spec(metadata[SPEC_KEY], f"{os.fspath(path)}#spec"))
-    if metadata.get(HASH_KEY) != spec_hash(plan.spec):
-        said = f"{metadata.get(HASH_KEY)!r:.16}"
-        message = f"the spec inside has the hash {spec_hash(plan.spec)[:12]}, and the file says {said}"
-        raise CheckpointError("E-checkpoint", str(path), message, "the file was changed after it was written")
-    codec, _ = with_weights(plan, read_tensors(path))
+    manifest = read_manifest(path, key=key)
+    plan = _plan_inside(manifest) if SPEC_KEY in manifest.metadata else infer_spec(manifest).plan
+    codec, _ = with_weights(plan, manifest.tensors())
     return codec
+
+
+def _plan_inside(manifest: Manifest) -> Plan:
+    """The plan of the spec that a file says of itself."""
+    plan = lower(parse_whole_spec(manifest.metadata[SPEC_KEY], f"{manifest.source}#spec"))
+    if manifest.metadata.get(HASH_KEY) != spec_hash(plan.spec):
+        said = f"{manifest.metadata.get(HASH_KEY)!r:.16}"
+        message = f"the spec inside has the hash {spec_hash(plan.spec)[:12]}, and the file says {said}"
+        raise CheckpointError("E-checkpoint", manifest.source, message, "the file was changed after it was written")
+    problems = min((view.differences(plan) for view in in_layouts(manifest, whole=True)), key=len)
+    if problems:
+        message = f"the spec inside, {plan.spec.name}, does not fit the tensors beside it: {len(problems)} differ"
+        hint = "the file was changed after it was written; infer-spec tells what its tensors are"
+        raise CheckpointError.collect([Problem("E-checkpoint", manifest.source, message, hint), *problems])
+    return plan
 
 
 def load_weights(spec: SpecLike, path: str | os.PathLike[str]) -> tuple[Codec, Conversion]:

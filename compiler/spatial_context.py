@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from codecspec.compiler.kind import conv_tensors
+from codecspec.compiler.kinds.entropy_transform import read_transform
 from codecspec.compiler.plan import TensorPlan, join
+from codecspec.compiler.reading import Reading, View
 from codecspec.schema.entropy_transform import EntropyTransformSpec
 from codecspec.schema.leaves import RampSpec
 
@@ -27,3 +29,13 @@ def parameters_net(
     return EntropyTransformSpec.model_construct(
         type="entropy_transform", widths=widths, out=out, kernel=1, activation=activation
     )
+
+
+def read_spatial_context(view: View, tag: str) -> Reading | None:
+    """A leaf of kind `tag`, as the masked convolution and the net after it tell it."""
+    masked, net = view.dims("context_prediction.weight", 4), read_transform(view.below("entropy_parameters"))
+    if not masked or net is None:
+        return None
+    _, channels, kernel, _ = masked
+    told = {"kernel": view.told(kernel, "context_prediction.weight"), "parameters": net.widths}
+    return Reading(view.path, tag, channels, channels, told, params=net.c_in - 2 * channels, first=view.first)

@@ -12,6 +12,8 @@ from codecspec.schema.errors import LayoutError
 if TYPE_CHECKING:
     from torch import Tensor
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class ValueOp:
@@ -19,18 +21,25 @@ class ValueOp:
 
     Args:
         there: a tensor of the layout -> the canonical one.
-        back: the inverse, bit for bit. Both raise LayoutError for a shape that they are not for.
+        back: the inverse, bit for bit.
+        shape: a shape of the layout -> the canonical one. All raise LayoutError for a shape that they are not for.
     """
 
     there: Callable[[Tensor], Tensor]
     back: Callable[[Tensor], Tensor]
+    shape: Callable[[Shape], Shape]
+
+
+def _table_shape(grid: Shape) -> Shape:
+    if len(grid) != 3 or grid[1] != grid[2]:
+        raise LayoutError("E-layout", "relative_position_table", f"{list(grid)} is not (heads, 2w-1, 2w-1)")
+    return grid[1] ** 2, grid[0]
 
 
 def _table_of_grid(grid: Tensor) -> Tensor:
     """(heads, 2w-1, 2w-1) -> ((2w-1)^2, heads)."""
-    if grid.ndim != 3 or grid.shape[1] != grid.shape[2]:
-        raise LayoutError("E-layout", "relative_position_table", f"{list(grid.shape)} is not (heads, 2w-1, 2w-1)")
-    return grid.permute(1, 2, 0).reshape(-1, grid.shape[0])
+    shape = _table_shape(tuple(grid.shape))
+    return grid.permute(1, 2, 0).reshape(shape)
 
 
 def _grid_of_table(table: Tensor) -> Tensor:
@@ -41,5 +50,5 @@ def _grid_of_table(table: Tensor) -> Tensor:
     return table.view(side, side, -1).permute(2, 0, 1).contiguous()
 
 
-VALUE_OPS: dict[str, ValueOp] = {"relative_position_table": ValueOp(_table_of_grid, _grid_of_table)}
+VALUE_OPS: dict[str, ValueOp] = {"relative_position_table": ValueOp(_table_of_grid, _grid_of_table, _table_shape)}
 """Name in a layout -> the operation."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec, as_tuple
+from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec
 from codecspec.schema.fields import SpecModel
-from codecspec.schema.leaves import Leaves
+from codecspec.schema.leaves import LeafOrLeaves
 from codecspec.schema.support import Support
 
 
@@ -23,8 +23,12 @@ class CCASpec(SpecModel):
     """Which earlier slices, of its own y_hat, a slice sees. Recoverable: as that of channel groups."""
     context: Annotated[MeanScaleContextSpec, Field(discriminator="type")]
     """The head that turns a slice's support into its parameters; it sees the side parameters too."""
-    leaf: Annotated[Leaves, BeforeValidator(as_tuple), Field(min_length=1)]
+    leaf: LeafOrLeaves
     """One leaf for all slices, or a list whose entries say how many slices they take."""
+
+    def as_in(self, inner: ChannelGroupsSpec) -> CCASpec:
+        """The branch whose channel groups are `inner`, its own in another form."""
+        return self.model_copy(update={name: getattr(inner, name) for name in CCASpec.model_fields})
 
     def inner(self, host: ChannelGroupsSpec) -> ChannelGroupsSpec:
         """The channel groups that the branch codes y in, beside those of its host."""

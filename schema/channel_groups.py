@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from codecspec.schema.expressions import MAX_VALUE
 from codecspec.schema.fields import (
@@ -19,7 +19,7 @@ from codecspec.schema.fields import (
     SpecModel,
     Widths,
 )
-from codecspec.schema.leaves import Leaves
+from codecspec.schema.leaves import LeafOrLeaves
 from codecspec.schema.support import Support
 from codecspec.schema.support_transforms import SupportTransformSpec
 
@@ -124,11 +124,6 @@ ContextSpec = Annotated[MeanScaleContextSpec | ChannelConvContextSpec, Field(dis
 """Any context head."""
 
 
-def as_tuple(value: object) -> object:
-    """One leaf for all slices is a list of one."""
-    return value if isinstance(value, (list, tuple)) else [value]
-
-
 class ChannelGroupsSpec(SpecModel):
     """y coded slice by slice, every slice with its context head and its leaf."""
 
@@ -141,5 +136,5 @@ class ChannelGroupsSpec(SpecModel):
     """Which earlier slices a slice sees."""
     context: ContextSpec
     """The head that turns a slice's support into its parameters."""
-    leaf: Annotated[Leaves, BeforeValidator(as_tuple), Field(min_length=1)]
+    leaf: LeafOrLeaves
     """One leaf for all slices, or a list whose entries say how many slices they take."""

@@ -44,6 +44,7 @@ ErrorCode = Literal[
     "E-checkpoint",
     "E-layout",
     "E-tensors",
+    "E-infer",
     # building and running
     "E-contract",
     "E-input",
@@ -52,6 +53,9 @@ ErrorCode = Literal[
     "E-stream",
     "E-stream-model",
     "E-stream-drift",
+    # results
+    "E-results",
+    "E-curves",
     # commands
     "E-usage",
     "E-output",
@@ -154,6 +158,10 @@ class BuildError(SpecError):
 
 class StreamError(SpecError):
     """A coded image cannot be written or read."""
+
+
+class ResultsError(SpecError):
+    """Results of an evaluation cannot be read, drawn or compared."""
 
 
 class UsageError(SpecError):

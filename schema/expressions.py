@@ -29,7 +29,8 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "sum": sum, "len": len}
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "sum": sum, "len": len}
+"""What an expression may call."""
 _ALLOWED = "names of params, integers, + - * // %, [index], min, max, sum, len, parentheses"
 
 
@@ -39,7 +40,7 @@ def check_name(name: str) -> None:
     Raises:
         ExpressionError: it is not.
     """
-    if not (name.isidentifier() and name.isascii()) or name in _FUNCTIONS or keyword.iskeyword(name):
+    if not (name.isidentifier() and name.isascii()) or name in FUNCTIONS or keyword.iskeyword(name):
         hint = "letters, digits and _, neither the name of a function nor a word of Python"
         raise ExpressionError(f"{shown(name)} cannot be a name in expressions", hint, "E-value")
 
@@ -101,7 +102,7 @@ class _Evaluator:
                 return self._binary(_OPERATORS[type(op)], self._number(left), self._number(right))
             case ast.Subscript(value=value, slice=index):
                 return self._item(self.visit(value), self._number(index))
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
                 return self._call(name, [self.visit(arg) for arg in args])
         part = ast.unparse(node)
         raise ExpressionError(f"{shown(part)} is not allowed in an expression", f"allowed: {_ALLOWED}")
@@ -149,5 +150,5 @@ class _Evaluator:
         if not ok or (not flat and not wants_list) or any(isinstance(item, list) for item in flat):
             needs = "one list" if wants_list else "numbers or one list, not empty"
             raise ExpressionError(f"{name}() in {shown(self.text)} takes {needs}")
-        result = _FUNCTIONS[name](flat)
+        result = FUNCTIONS[name](flat)
         return self._bounded(result)

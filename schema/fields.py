@@ -49,7 +49,7 @@ class Scope:
 class SpecModel(BaseModel):
     """Base of every node of a spec: immutable, and no key passes unread."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     training_only: ClassVar[frozenset[str]] = frozenset()
     """Fields that only training sees; no part of a spec's hash."""
@@ -102,8 +102,18 @@ def _odd(kernel: int) -> int:
     return kernel
 
 
-_INTEGER = BeforeValidator(_integer, json_schema_input_type=int | str)
-AS_LIST = BeforeValidator(_expression, json_schema_input_type=list[float | str] | str)
+def takes_expressions(validator: object) -> bool:
+    """Whether a validator of Pydantic's is one of those that let an expression stand for the value."""
+    return validator in (_expression, _integer, _number)
+
+
+def is_odd_validator(validator: object) -> bool:
+    """Whether a validator of Pydantic's is the one that asks for an odd number."""
+    return validator is _odd
+
+
+_INTEGER = BeforeValidator(_integer)
+AS_LIST = BeforeValidator(_expression)
 """For a list that may be a param."""
 
 Integer = Annotated[int, _INTEGER]
@@ -121,7 +131,7 @@ Kernel = Annotated[Size, AfterValidator(_odd)]
 Flag = Annotated[bool, Field(strict=True)]
 """true or false, and nothing that looks like it."""
 
-Real = Annotated[float, BeforeValidator(_number, json_schema_input_type=float | str), Field(allow_inf_nan=False)]
+Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 """A real number, or an expression."""
 
 Widths = Annotated[tuple[Channels, ...], AS_LIST, Field(max_length=64)]

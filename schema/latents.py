@@ -42,14 +42,17 @@ HyperSynthesisSpec = Annotated[
 
 
 class EntropyBottleneckSpec(SpecModel):
-    """The factorized, learned density of z (Balle et al., ICLR 2018)."""
+    """The factorized, learned density of a latent that is coded by itself (Balle et al., ICLR 2018)."""
 
     training_only: ClassVar[frozenset[str]] = frozenset({"quantizer"})
 
     type: Literal["entropy_bottleneck"]
     quantizer: Quantizer = "noise"
-    """What the decoder's nets see of z in training: noise, or rounded straight-through. Recoverable: no."""
+    """What the decoder's nets see in training: noise, or rounded straight-through. Recoverable: no."""
 
+
+OnlyBottleneck = Annotated[EntropyBottleneckSpec, Field(discriminator="type")]
+"""How a latent is coded by itself."""
 
 YSpec = Annotated[ChannelGroupsSpec | GaussianSpec | CheckerboardSpec | RasterScanSpec, Field(discriminator="type")]
 """How y is coded, given the side parameters."""
@@ -63,11 +66,19 @@ class HyperpriorSpec(SpecModel):
     """The hyper-analysis: y -> z."""
     h_s: HyperSynthesisSpec
     """The hyper-synthesis: z_hat -> side parameters of y; one list of blocks, or `type: dual`."""
-    z: Annotated[EntropyBottleneckSpec, Field(discriminator="type")]
+    z: OnlyBottleneck
     """How z is coded."""
     y: YSpec
     """How y is coded."""
 
 
-LatentCodecSpec = Annotated[HyperpriorSpec, Field(discriminator="type")]
+class FactorizedSpec(SpecModel):
+    """y coded by itself, every channel under a density of its own (Balle, Laparra, Simoncelli, ICLR 2017)."""
+
+    type: Literal["factorized"]
+    y: OnlyBottleneck
+    """How y is coded."""
+
+
+LatentCodecSpec = Annotated[HyperpriorSpec | FactorizedSpec, Field(discriminator="type")]
 """Any latent codec."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, JsonValue, Tag
 from pydantic_core import PydanticCustomError
 
 from codecspec.schema.fields import (
@@ -22,8 +22,14 @@ from codecspec.schema.fields import (
 from codecspec.schema.ramps import ramp_widths
 
 Quantizer = Literal["noise", "ste"]
+Chunk = Literal["scales", "means"]
 MAX_LAYERS = 64
 Count = Annotated[Integer, Field(ge=0, le=MAX_SLICES)]
+
+
+_WITH_SCALES: dict[str, JsonValue] = {"uniqueItems": True, "contains": {"const": "scales"}}
+_BOTH: dict[str, JsonValue] = {**_WITH_SCALES, "minItems": 2}
+"""What the two validators below ask for, in the words of JSON Schema."""
 
 
 def _known_order(chunks: tuple[str, ...]) -> tuple[str, ...]:
@@ -41,7 +47,10 @@ class GaussianSpec(SpecModel):
     type: Literal["gaussian"]
     quantizer: Quantizer = "noise"
     """What the decoder's nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
-    chunks: Annotated[tuple[Literal["scales", "means"], ...], AfterValidator(_known_order)] = ("scales", "means")
+    chunks: Annotated[tuple[Chunk, ...], AfterValidator(_known_order), Field(json_schema_extra=_WITH_SCALES)] = (
+        "scales",
+        "means",
+    )
     """What the parameters are, in order; `[scales]` is a zero-mean Gaussian. Recoverable: no."""
 
 
@@ -113,7 +122,7 @@ class CheckerboardSpec(SpecModel):
     parameters: ParametersSpec
     """Hidden widths of the net over (masked convolution, what comes in); 1x1, ReLU between. Recoverable: yes, from the
     weights' shapes."""
-    chunks: Annotated[tuple[Literal["scales", "means"], ...], AfterValidator(_both)] = ("scales", "means")
+    chunks: Annotated[tuple[Chunk, ...], AfterValidator(_both), Field(json_schema_extra=_BOTH)] = ("scales", "means")
     """What the net gives, in order. Recoverable: no."""
     quantizer: Quantizer = "ste"
     """What later nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
@@ -129,7 +138,7 @@ class RasterScanSpec(SpecModel):
     parameters: ParametersSpec
     """Hidden widths of the net over (what comes in, masked convolution); 1x1, leaky ReLU between. Recoverable: yes,
     from the weights' shapes."""
-    chunks: Annotated[tuple[Literal["scales", "means"], ...], AfterValidator(_both)] = ("scales", "means")
+    chunks: Annotated[tuple[Chunk, ...], AfterValidator(_both), Field(json_schema_extra=_BOTH)] = ("scales", "means")
     """What the net gives, in order. Recoverable: no."""
 
 
@@ -168,6 +177,18 @@ SliceLeafSpec = Annotated[
 """A leaf, and how many slices it takes."""
 
 Leaves = tuple[SliceLeafSpec, ...]
+
+
+def _as_tuple(value: object) -> object:
+    """One leaf for all slices is a list of one."""
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+LeafOrLeaves = Annotated[
+    Annotated[Leaves, Field(min_length=1)],
+    BeforeValidator(_as_tuple, json_schema_input_type=SliceLeafSpec | Annotated[Leaves, Field(min_length=1)]),
+]
+"""One leaf for all slices, or a list of leaves."""
 
 
 def leaf_indexes(leaves: Leaves, num_slices: int) -> list[int]:

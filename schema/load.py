@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from codecspec import specs
 from codecspec.schema.errors import SchemaError, in_order, listed, nearest, shown
 from codecspec.schema.extends import merge_extends
+from codecspec.schema.fields import Scope
 from codecspec.schema.model import ModelSpec
 from codecspec.schema.params import evaluate_params, unused_params
 from codecspec.schema.problems import problems_of
@@ -87,9 +88,9 @@ def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
     tree = unroll(written, scope)
     tree.pop("params", None)
     try:
-        spec = ModelSpec.model_validate(tree, context=scope)
+        spec = _validate(tree, scope)
     except ValidationError as error:
-        scope.problems += problems_of(error, tree)
+        scope.problems += problems_of(error, tree, again=lambda: _validate(tree, Scope(scope.params)))
         raise SchemaError.collect(in_order(scope.problems)) from None
     problems = scope.problems or unused_params(written, scope)
     if problems:
@@ -98,6 +99,10 @@ def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
     spec = spec.model_copy(update={"params": values})
     spec._source = SpecSource(tree, written, params)
     return spec
+
+
+def _validate(tree: SourceMap, scope: Scope) -> ModelSpec:
+    return ModelSpec.model_validate(tree, context=scope)
 
 
 def _reloaded(spec: ModelSpec, params: Mapping[str, Any]) -> ModelSpec:

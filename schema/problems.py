@@ -38,11 +38,46 @@ _BOUNDS: dict[str, Callable[[_Context], str]] = {
 }
 
 
-def problems_of(error: ValidationError, tree: SourceMap, prefix: SpecPath = ()) -> list[Problem]:
-    """One problem per validation error; `prefix` is the path inside `tree` of what was validated."""
+def problems_of(
+    error: ValidationError,
+    tree: SourceMap,
+    prefix: SpecPath = (),
+    again: Callable[[], object] | None = None,
+) -> list[Problem]:
+    """One problem per validation error.
+
+    Args:
+        error: what Pydantic found.
+        tree: the spec.
+        prefix: the path inside `tree` of what was validated.
+        again: validates once more; needed where a node may lack its `type`.
+    """
     source = SpecSource(tree)
-    errors = error.errors(include_url=False)
-    return [_problem(details, source, prefix) for details in errors if not _is_echo(details)]
+    errors = [details for details in error.errors(include_url=False) if not _is_echo(details)]
+    types = _missing_types(errors, again) if again else {}
+    return [_problem(details, source, prefix, types.get(details["loc"], "")) for details in errors]
+
+
+def _missing_types(errors: list[ErrorDetails], again: Callable[[], object]) -> dict[SpecPath, str]:
+    """The types that are allowed where one is missing.
+
+    Pydantic lists them to a type that it does not know, and not to none at all. So those nodes get one that nobody has
+    until they were validated again.
+    """
+    nodes = [e["input"] for e in errors if e["type"] == "union_tag_not_found" and isinstance(e["input"], dict)]
+    if not nodes:
+        return {}
+    try:
+        for node in nodes:
+            node["type"] = ""
+        again()
+    except ValidationError as error:
+        invalid = [e for e in error.errors(include_url=False) if e["type"] == "union_tag_invalid"]
+        return {e["loc"]: e["ctx"]["expected_tags"] for e in invalid}
+    finally:
+        for node in nodes:
+            node.pop("type", None)
+    return {}
 
 
 def _is_echo(details: ErrorDetails) -> bool:
@@ -51,7 +86,7 @@ def _is_echo(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and (bool(items) or (isinstance(items, SourceList) and items.incomplete))
 
 
-def _problem(details: ErrorDetails, source: SpecSource, prefix: SpecPath) -> Problem:
+def _problem(details: ErrorDetails, source: SpecSource, prefix: SpecPath, types: str) -> Problem:
     kind, context, found = details["type"], details.get("ctx", {}), details["input"]
     path = prefix + details["loc"]
     where = source.where(path)
@@ -60,7 +95,8 @@ def _problem(details: ErrorDetails, source: SpecSource, prefix: SpecPath) -> Pro
     if kind == "union_tag_invalid":
         return _unknown_type(found["type"], context["expected_tags"], source.where((*path, "type")))
     if kind == "union_tag_not_found" and isinstance(found, dict):
-        return Problem("E-missing-key", where, f"the key 'type' is missing in {shown(found)}", _without_type(found))
+        message = f"the key 'type' is missing in {shown(found)}; allowed here: {listed(_tags(types))}"
+        return Problem("E-missing-key", where, message, _without_type(found))
     if kind == "missing":
         return Problem("E-missing-key", where, f"the key '{path[-1]}' is missing in {_owner(path)}")
     if kind == "extra_forbidden":
@@ -78,9 +114,14 @@ def _problem(details: ErrorDetails, source: SpecSource, prefix: SpecPath) -> Pro
 
 
 def _unknown_type(tag: object, expected: str, where: str) -> Problem:
-    allowed = [word.strip(" '") for word in expected.split(",")]
+    allowed = _tags(expected)
     hint = nearest(tag, allowed) if isinstance(tag, str) else ""
     return Problem("E-unknown-type", where, f"unknown type {shown(tag)}; allowed here: {listed(allowed)}", hint)
+
+
+def _tags(expected: str) -> list[str]:
+    """The types that Pydantic expects."""
+    return [word.strip(" '") for word in expected.split(",")]
 
 
 def _without_type(found: dict[str, Any]) -> str:

@@ -129,13 +129,23 @@ def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
         message = f"not YAML: the character U+{ord(strange[0]):04X} is not allowed"
         raise SchemaError("E-yaml", str(where), message, "take it out")
     try:
-        return _Composer(name).compose(text)
+        return _composed(text, name)
     except yaml.MarkedYAMLError as error:
         at = _place(name, error.problem_mark or error.context_mark)
         what = " ".join(str(part) for part in (error.context, error.problem) if part)
         raise SchemaError("E-yaml", str(at), f"not YAML: {what}") from None
     except yaml.YAMLError as error:
         raise SchemaError("E-yaml", str(start), f"not YAML: {error}") from None
+
+
+def _composed(text: str, name: str) -> SourceMap:
+    try:
+        return _Composer(name).compose(text, _PARSER)
+    except yaml.MarkedYAMLError as error:
+        if "maximum nesting depth" not in str(error.problem):
+            raise
+    # Recent libyaml reads ahead and has a limit of its own; its elder comes to ours first, which says the place.
+    return _Composer(name).compose(text, yaml.SafeLoader)
 
 
 def write_yaml(content: Mapping[str, Any]) -> str:
@@ -172,10 +182,10 @@ class _Composer:
         self.root: Any = None
         self.has_root = False
 
-    def compose(self, text: str) -> SourceMap:
+    def compose(self, text: str, parser: Any) -> SourceMap:
         start = Mark(self.name, 1, 1)
         documents = 0
-        for event in yaml.parse(text, Loader=_PARSER):
+        for event in yaml.parse(text, Loader=parser):
             mark = _place(self.name, event.start_mark)
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1

@@ -13,6 +13,7 @@ from codecspec.cli.run import note, print_json, problems_json, run
 from codecspec.compiler.canonical import canonical_dict, spec_hash
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
+from codecspec.picture import require_ending, write_picture
 from codecspec.schema.errors import SpecError, UsageError
 from codecspec.schema.load import load_spec
 
@@ -29,6 +30,8 @@ Examples:
 
   compile-spec wacnn --set N=128 --json       the plan as JSON
 
+  compile-spec wacnn --graph wacnn.html       a picture that folds and searches
+
   compile-spec wacnn --weights ckpt.pth.tar -o wacnn.safetensors
 """
 
@@ -42,17 +45,23 @@ def compile_spec(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     weights: Annotated[Path | None, typer.Option(metavar="CKPT", help="A checkpoint in any known layout.")] = None,
     output: Annotated[Path | None, typer.Option("-o", metavar="OUT.safetensors", help="Save the codec.")] = None,
+    graph: Annotated[
+        Path | None, typer.Option("--graph", metavar="OUT.svg|html", help="Draw the model; a page folds and searches.")
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**64 - 1, help="For the initial weights where there is no checkpoint.")
     ] = 0,
 ) -> None:
     """Check a spec, show the codec that it compiles to, and build and save it."""
     try:
-        _require_sense(spec, check, tree, as_json, weights, output)
+        _require_sense(spec, check, tree, as_json, weights, output, graph)
         plan = lower(load_spec(spec, **params_of(assignments)))
         report: dict[str, Any] = {"ok": True, **_summary(plan)}
         if weights is not None or output is not None:
             report |= _build(plan, weights, output, seed)
+        if graph is not None:
+            write_picture(plan, graph)
+            report["graph"] = str(graph)
     except SpecError as error:
         if not as_json:
             raise
@@ -61,7 +70,7 @@ def compile_spec(
     if as_json:
         print_json(report if check else {**report, **_details(plan)})
         return
-    if tree or not (check or output):
+    if tree or not (check or output or graph):
         from codecspec.cli.tree import print_tree
 
         print_tree(plan)
@@ -71,18 +80,31 @@ def compile_spec(
         print(f"  {line}")
     if output is not None:
         print(f"saved {output} ({output.stat().st_size:,} bytes)")
+    if graph is not None:
+        print(f"drew {graph} ({graph.stat().st_size:,} bytes)")
 
 
 def _require_sense(
-    spec: str, check: bool, tree: bool, as_json: bool, weights: Path | None, output: Path | None
+    spec: str,
+    check: bool,
+    tree: bool,
+    as_json: bool,
+    weights: Path | None,
+    output: Path | None,
+    graph: Path | None,
 ) -> None:
     """Refuse options of which one would be ignored, and an output that cannot be written."""
     if check and (weights is not None or output is not None):
         raise UsageError("E-usage", "--check", "it only checks the spec, and --weights and -o ask for a codec")
+    if check and graph is not None:
+        raise UsageError("E-usage", "--check", "it only checks the spec, and --graph asks for a picture")
     if tree and (check or as_json):
         raise UsageError("E-usage", "--tree", "--check shows no tree" if check else "--json has it all")
     if output is not None:
-        require_output(output, spec, weights)
+        require_output(output, spec, weights, graph)
+    if graph is not None:
+        require_ending(graph)
+        require_output(graph, spec, weights, output)
 
 
 def _summary(plan: Plan) -> dict[str, Any]:

@@ -2,24 +2,131 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codecspec.cli.run import run
-from codecspec.schema.errors import UsageError
+from codecspec.cli.outputs import require_output
+from codecspec.cli.run import print_json, report, run
+from codecspec.schema.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from codecspec.compiler.inference.infer import Inference
+
+UNCERTAIN = 3
+"""Exit code of `--strict` where no single family has these tensors."""
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 
 
-@app.command()
-def infer_spec(checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint.")]) -> None:
-    """Recover the spec that a checkpoint was built from. Not yet there."""
-    message = "infer-spec is not yet there in this version"
-    raise UsageError("E-usage", str(checkpoint), message, "name the model: compile-spec NAME --weights CKPT")
+@app.command(epilog="Example: infer-spec ckpt.pth.tar -o recovered.yaml")
+def infer_spec(
+    checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="A checkpoint: a file, a folder of shards, a URL.")],
+    output: Annotated[Path | None, typer.Option("-o", metavar="SPEC.yaml", help="Write the spec there.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="The whole spec, not `extends` and params.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 unless one family, and no other, fits.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the evidence for every field.")] = False,
+    key: Annotated[str | None, typer.Option(metavar="K", help="Which of several state dicts in the file.")] = None,
+) -> None:
+    """Recover the spec that a checkpoint was built from, with proof, and say what no checkpoint can tell.
+
+    The spec goes to stdout, what is said about it to stderr. Nothing in the file is run.
+    """
+    from codecspec.compiler.inference.infer import infer_spec as infer
+
+    if output is not None:
+        require_output(output, checkpoint)
+    found = infer(checkpoint, key=key)
+    text = found.text(full=full)
+    if output is not None:
+        with whole_file(output) as partial:
+            partial.write_text(f"# Inferred from {Path(checkpoint).name}, {_fits(found)}.\n{text}")
+    if as_json:
+        print_json(as_content(found, text))
+    elif output is None:
+        print(text, end="")
+    if not as_json:
+        for line in summary(checkpoint, found):
+            report(line)
+        if output is not None:
+            report(f"wrote {output}")
+    if strict and not found.is_certain:
+        raise typer.Exit(UNCERTAIN)
+
+
+def as_content(found: Inference, text: str) -> dict[str, Any]:
+    """An inference as JSON content."""
+    from codecspec.compiler.canonical import spec_hash
+
+    return {
+        "family": found.family,
+        "params": {name: _listed(value) for name, value in found.params.items()},
+        "overrides": {name: _listed(value) for name, value in found.overrides.items()},
+        "layout": found.layout,
+        "hash": spec_hash(found.spec),
+        "tensors": len(found.manifest),
+        "spec": text,
+        "alternatives": list(found.alternatives),
+        "notes": list(found.notes),
+        "unused": list(found.unused),
+        "evidence": {
+            path: {
+                "status": each.status,
+                "value": each.value,
+                "key": each.key,
+                "shape": list(each.shape),
+                "alternatives": list(each.alternatives),
+            }
+            for path, each in found.evidence.items()
+        },
+    }
+
+
+def summary(checkpoint: str, found: Inference) -> list[str]:
+    """What is worth saying of an inference, in lines."""
+    named = ", ".join(f"{name}={_listed(value)}" for name, value in found.overrides.items())
+    family = f"{found.family} ({named})" if named else found.family
+    lines = [f"{checkpoint}: {family or 'of no family in the zoo'}, {_fits(found)}"]
+    for name in found.overrides:
+        each = found.evidence[f"params.{name}"]
+        by = f"by {each.key} {list(each.shape)}" if each.key else "from several tensors together"
+        lines.append(f"  {name} = {_listed(each.value)} {by}")
+    lines += [f"  {note}" for note in found.notes]
+    if found.unused:
+        lines.append(f"  {len(found.unused)} tensors left out, which others say ({found.unused[0]}, ..)")
+    if found.alternatives:
+        lines.append(f"  the same tensors are those of: {', '.join(found.alternatives)}")
+    source = "the family's" if found.family else "documented defaults"
+    assumed = {path: each for path, each in found.evidence.items() if each.status == "assumed"}
+    lines.append(f"  no weight tells {len(assumed)} of {len(found.evidence)} fields, which are {source}:")
+    lines.append(f"    {_counted(list(assumed))}")
+    for path, each in assumed.items():
+        if each.alternatives and not path.endswith(".type"):
+            lines.append(f"    {path} is {_short(each.value)}; the same tensors allow {' or '.join(each.alternatives)}")
+    return lines
+
+
+def _fits(found: Inference) -> str:
+    return f"whose plan has exactly these {len(found.manifest):,} tensors (layout: {found.layout})"
+
+
+def _counted(paths: list[str]) -> str:
+    """Paths by their last segment, the most frequent first."""
+    names = Counter(path.rpartition(".")[2] for path in paths)
+    said = {"type": "type of a layer"}
+    return ", ".join(f"{said.get(name, name)} ({count})" for name, count in names.most_common())
+
+
+def _short(value: Any) -> str:
+    return ", ".join(f"{k}: {v}" for k, v in value.items()) or "all" if isinstance(value, dict) else str(value)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """How every command ends: its errors in words on stderr, its exit code.
 
-0: done. 1: the reader of its output went away (`compile-spec wacnn | head`). 2: the input is wrong, and stderr says
-what and where. 130: interrupted.
+0: done. 1: the reader of its output went away (`compile-spec wacnn | head`), or `diff` found differences. 2: the input
+is wrong, and stderr says what and where. 3: `infer-spec --strict` is not certain. 130: interrupted.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ def problems_json(error: SpecError) -> dict[str, Any]:
     }
 
 
+def report(line: str) -> None:
+    """Say a line about the result, beside it."""
+    print(line, file=sys.stderr)
+
+
 def note(text: str) -> None:
     """Say something beside the result."""
-    print(f"note: {text}", file=sys.stderr)
+    report(f"note: {text}")

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from codecspec.compiler.canonical import spec_hash
-from codecspec.compiler.plan import Node, Plan
+from codecspec.compiler.plan import PARTS, Node, Plan
+from codecspec.compiler.statistics import statistics
 
 
 def print_tree(plan: Plan) -> None:
@@ -63,12 +64,18 @@ def _says(node: Node) -> str:
 
 
 def _totals(plan: Plan) -> Table:
-    parameters, macs = plan.parameters_by_part(), plan.macs_by_part()
+    """By part; an auxiliary branch, which coding does not run, below the sum."""
+    figures = statistics(plan)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("part", "parameters", "kMAC/px"):
         table.add_column(title, justify="left" if title == "part" else "right")
-    for part in parameters:
-        name = "aux (training only)" if part == "aux" else part
-        table.add_row(name, f"{int(parameters[part]):,}", f"{float(macs[part]) / 1e3:,.3f}")
-    table.add_row("all", f"{plan.parameters:,}", f"{float(sum(macs.values())) / 1e3:,.3f}", style="bold")
+
+    def row(name: str, parameters: int, kmacs: float, style: str = "") -> None:
+        table.add_row(name, f"{parameters:,}", f"{kmacs:,.3f}", style=style)
+
+    for part in PARTS:
+        row(part, figures.parameters_by_part[part], figures.kmacs_per_pixel_by_part[part])
+    row("all", figures.parameters, figures.kmacs_per_pixel, "bold")
+    if "aux" in figures.parameters_by_part:
+        row("aux (training only)", figures.parameters_by_part["aux"], figures.kmacs_per_pixel_by_part["aux"])
     return table

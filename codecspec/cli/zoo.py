@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from codecspec import specs
 from codecspec.cli.run import print_json
 from codecspec.compiler.lower import lower
+from codecspec.compiler.statistics import statistics
 from codecspec.schema.load import load_spec
 
 
@@ -34,13 +36,20 @@ def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
 
 def _row(name: str) -> dict[str, Any]:
     spec = load_spec(name)
-    plan = lower(spec)
+    figures = statistics(lower(spec))
     reference = spec.reference
     return {
         "name": name,
         "title": reference.title if reference else "",
         "venue": reference.venue if reference else "",
-        "parameters": plan.parameters,
-        "kmacs_per_pixel": float(sum(plan.macs_by_part().values())) / 1e3,
+        "year": _year(reference.venue) if reference else None,
+        "parameters": figures.parameters,
+        "kmacs_per_pixel": figures.kmacs_per_pixel,
         "code_licence": reference.code_licence if reference else "",
     }
+
+
+def _year(venue: str) -> int | None:
+    """The year in a venue: `CVPR 2022`."""
+    found = re.search(r"\b(?:19|20)\d\d\b", venue)
+    return int(found[0]) if found else None

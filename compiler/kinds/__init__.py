@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, get_args
 
-from codecspec.compiler.kind import ConditionalKind, ContextKind, Kind
+from codecspec.compiler.kind import BlockKind, ConditionalKind, ContextKind, Kind, LatentKind
 from codecspec.compiler.kinds.abs import Abs
 from codecspec.compiler.kinds.attention import Attention
 from codecspec.compiler.kinds.cca import CCA
@@ -17,6 +18,7 @@ from codecspec.compiler.kinds.deconv import Deconv
 from codecspec.compiler.kinds.dual import Dual
 from codecspec.compiler.kinds.entropy_bottleneck import EntropyBottleneck
 from codecspec.compiler.kinds.entropy_transform import EntropyTransform
+from codecspec.compiler.kinds.factorized import Factorized
 from codecspec.compiler.kinds.gaussian import Gaussian
 from codecspec.compiler.kinds.gdn import GDN
 from codecspec.compiler.kinds.gelu import GELU
@@ -40,7 +42,13 @@ from codecspec.compiler.kinds.subpel import Subpel
 from codecspec.compiler.kinds.sw_atten import SWAtten
 from codecspec.compiler.kinds.swin import Swin
 from codecspec.compiler.kinds.window_gate import WindowGate
+from codecspec.compiler.reading import Reading, View
+from codecspec.schema.blocks import BlockSpec
+from codecspec.schema.channel_groups import ContextSpec
 from codecspec.schema.fields import SpecModel
+from codecspec.schema.latents import LatentCodecSpec, YSpec
+from codecspec.schema.leaves import SliceLeafSpec
+from codecspec.schema.support_transforms import SupportTransformSpec
 
 _ALL: tuple[Kind[Any], ...] = (
     Conv(),
@@ -67,6 +75,7 @@ _ALL: tuple[Kind[Any], ...] = (
     NAFTransform(),
     Sequence(),
     Hyperprior(),
+    Factorized(),
     Dual(),
     EntropyBottleneck(),
     ChannelGroups(),
@@ -102,3 +111,72 @@ def context_kind_of(spec: SpecModel) -> ContextKind[Any]:
     if not isinstance(kind, ContextKind):
         raise TypeError(f"{kind.tag()} is no context head")
     return kind
+
+
+def context_kind(tag: str) -> ContextKind[Any]:
+    """The kind of context head that is called `tag`."""
+    kind = KINDS[tag]
+    if not isinstance(kind, ContextKind):
+        raise TypeError(f"{tag} is no context head")
+    return kind
+
+
+def _kinds_in(union: Any) -> tuple[Kind[Any], ...]:
+    """The kinds of the specs of a union, in its order."""
+    first = get_args(union)[0]
+    return tuple(KINDS[get_args(spec.model_fields["type"].annotation)[0]] for spec in get_args(first) or (first,))
+
+
+_BLOCKS = _kinds_in(BlockSpec)
+_SUPPORT_TRANSFORMS = _kinds_in(SupportTransformSpec)
+_CONTEXTS = _kinds_in(ContextSpec)
+_LEAVES = _kinds_in(SliceLeafSpec)
+_YS = _kinds_in(YSpec)
+_LATENT_CODECS = _kinds_in(LatentCodecSpec)
+
+
+def block_readings(view: View) -> list[Reading]:
+    """The blocks that may own the tensors of `view`; those that are not understood in full only where no other is."""
+    kinds = [kind for kind in _BLOCKS if isinstance(kind, (BlockKind, Sequence))]
+    found = [reading for kind in kinds for reading in kind.readings(view)]
+    whole = [reading for reading in found if not ("blocks" in reading.parts and reading.parts["blocks"].unread)]
+    return whole or found
+
+
+def read_support_transform(view: View) -> Reading | None:
+    """The transform of a support that owns the tensors of `view`."""
+    kinds = [kind for kind in _SUPPORT_TRANSFORMS if isinstance(kind, BlockKind)]
+    return next((reading for kind in kinds for reading in kind.readings(view)), None)
+
+
+def read_context(view: View) -> Reading | None:
+    """The head of a slice that owns the tensors of `view`."""
+    kinds = [kind for kind in _CONTEXTS if isinstance(kind, ContextKind)]
+    return _first(kind.read_context(view) for kind in kinds)
+
+
+def read_leaf(view: View, channels: int | None, params: int | None) -> Reading | None:
+    """The leaf of a slice that owns the tensors of `view`; see `ConditionalKind.read_conditional`."""
+    return _read_conditional(_LEAVES, view, channels, params)
+
+
+def read_y(view: View, channels: int | None, params: int | None) -> Reading | None:
+    """The codec of y that owns the tensors of `view`; see `ConditionalKind.read_conditional`."""
+    return _read_conditional(_YS, view, channels, params)
+
+
+def read_latent_codec(view: View, channels: int | None) -> Reading | None:
+    """The latent codec that owns the tensors of `view`; see `LatentKind.read_latent`."""
+    kinds = [kind for kind in _LATENT_CODECS if isinstance(kind, LatentKind)]
+    return _first(kind.read_latent(view, channels) for kind in kinds)
+
+
+def _read_conditional(
+    kinds: tuple[Kind[Any], ...], view: View, channels: int | None, params: int | None
+) -> Reading | None:
+    conditional = [kind for kind in kinds if isinstance(kind, ConditionalKind)]
+    return _first(kind.read_conditional(view, channels, params) for kind in conditional)
+
+
+def _first(readings: Iterable[Reading | None]) -> Reading | None:
+    return next((reading for reading in readings if reading is not None), None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import residual_unit_macs, residual_unit_tensors
 from codecspec.schema.residual_blocks import AttentionSpec
 
@@ -29,12 +31,17 @@ class Attention(BlockKind[AttentionSpec]):
         return tensors | conv_tensors(c_in, c_in, 1, f"conv_b.{NUM_UNITS}")
 
     def flow(self, spec: AttentionSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=2 * NUM_UNITS * residual_unit_macs(c_in) + c_in**2)
+        return Flow(c_in, macs=2 * NUM_UNITS * residual_unit_macs(c_in) + c_in**2, held=5 * c_in)
 
     def problem(self, spec: AttentionSpec, c_in: int) -> tuple[str, str] | None:
         if c_in < 2:
             return "type", f"an attention needs at least 2 channels, and {c_in} comes in"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("conv_a.0.conv.0.weight", 4)
+        if weight:
+            yield weight[1], {}
 
     def module(self, spec: AttentionSpec, c_in: int) -> nn.Module:
         from compressai.layers import AttentionBlock

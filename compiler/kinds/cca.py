@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node
 from codecspec.compiler.kinds.entropy_bottleneck import bottleneck_tensors
 from codecspec.compiler.plan import Node
+from codecspec.compiler.reading import Reading, View
 from codecspec.schema.auxiliary import CCABranchSpec
 
 if TYPE_CHECKING:
@@ -26,6 +27,16 @@ class CCA(ConditionalKind[CCABranchSpec]):
             place,
             tensors=tensors,
             children=(inner,),
+        )
+
+    def read_conditional(self, view: View, channels: int | None, params: int | None) -> Reading | None:
+        from codecspec.compiler.kinds.channel_groups import ChannelGroups
+
+        inner = ChannelGroups().read_conditional(view.below("inner_codec"), channels, params)
+        if inner is None or not view.below("y_entropy_bottleneck"):
+            return None
+        return Reading(
+            view.path, self.tag(), channels, channels, parts={"inner": inner}, params=params, first=view.first
         )
 
     def build(self, node: Node) -> nn.Module:

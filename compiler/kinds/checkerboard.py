@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node
 from codecspec.compiler.kinds.gaussian import gaussian_tensors
 from codecspec.compiler.plan import Node, join
-from codecspec.compiler.spatial_context import masked_conv_tensors, parameters_net
+from codecspec.compiler.reading import Reading, View
+from codecspec.compiler.spatial_context import masked_conv_tensors, parameters_net, read_spatial_context
 from codecspec.schema.leaves import CheckerboardSpec
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Checkerboard(ConditionalKind[CheckerboardSpec]):
             macs=channels * given * spec.kernel**2 * place.scale**2,
             children=(replace(parameters, macs=2 * parameters.macs),),  # it runs in both passes
         )
+
+    def read_conditional(self, view: View, channels: int | None, params: int | None) -> Reading | None:
+        return read_spatial_context(view, self.tag()) if view.below("y.gaussian_conditional") else None
 
     def build(self, node: Node) -> nn.Module:
         from compressai.layers import CheckerboardMaskedConv2d

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.schema.blocks import ConvSpec
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ class Conv(BlockKind[ConvSpec]):
     def flow(self, spec: ConvSpec, c_in: int) -> Flow:
         macs = Fraction(c_in * spec.out * spec.kernel**2, spec.stride**2)
         return Flow(spec.out, Fraction(1, spec.stride), macs)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("weight", 4)
+        if weight:
+            out, c_in, kernel, _ = weight
+            yield c_in, {"out": view.told(out, "weight"), "kernel": view.told(kernel, "weight")}
 
     def module(self, spec: ConvSpec, c_in: int) -> nn.Module:
         from torch import nn

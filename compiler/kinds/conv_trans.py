@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
-from codecspec.compiler.transformer_tensors import transformer_macs, transformer_tensors
+from codecspec.compiler.reading import View
+from codecspec.compiler.transformer_tensors import (
+    read_attention,
+    transformer_held,
+    transformer_macs,
+    transformer_tensors,
+)
 from codecspec.schema.transformer_blocks import ConvTransSpec
 
 if TYPE_CHECKING:
@@ -30,7 +37,10 @@ class ConvTrans(BlockKind[ConvTransSpec]):
 
     def flow(self, spec: ConvTransSpec, c_in: int) -> Flow:
         half = c_in // 2
-        return Flow(c_in, macs=2 * c_in**2 + 2 * 9 * half**2 + transformer_macs(half, spec.window))
+        macs = 2 * c_in**2 + 2 * 9 * half**2 + transformer_macs(half, spec.window)
+        # The transformer's input is a part of conv1_1's output, and beside it stands what conv_block gave.
+        inside = transformer_held(half, half // spec.head_dim, spec.window, spec.shift) - half
+        return Flow(c_in, macs=macs, held=2 * c_in + half + inside)
 
     def problem(self, spec: ConvTransSpec, c_in: int) -> tuple[str, str] | None:
         if c_in % (2 * spec.head_dim):
@@ -38,6 +48,11 @@ class ConvTrans(BlockKind[ConvTransSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        attention = read_attention(view, "trans_block.attn")
+        if attention:
+            yield 2 * attention.channels, {"head_dim": attention.head_dim, "window": attention.window}
 
     def module(self, spec: ConvTransSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.conv_trans import ConvTransBlock

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.schema.blocks import DeconvSpec
 
 if TYPE_CHECKING:
@@ -26,6 +28,12 @@ class Deconv(BlockKind[DeconvSpec]):
 
     def flow(self, spec: DeconvSpec, c_in: int) -> Flow:
         return Flow(spec.out, Fraction(spec.stride), c_in * spec.out * spec.kernel**2)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("weight", 4)
+        if weight:
+            c_in, out, kernel, _ = weight
+            yield c_in, {"out": view.told(out, "weight"), "kernel": view.told(kernel, "weight")}
 
     def module(self, spec: DeconvSpec, c_in: int) -> nn.Module:
         from torch import nn

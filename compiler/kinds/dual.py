@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import Lowering, NodeKind, Place, build_children
 from codecspec.compiler.kinds.sequence import lower_blocks
 from codecspec.compiler.plan import Node
+from codecspec.compiler.read_rows import row_or_unread
+from codecspec.compiler.reading import Reading, Row, View
 from codecspec.schema.latents import DualHyperSynthesisSpec
 
 if TYPE_CHECKING:
@@ -36,6 +38,18 @@ class Dual(NodeKind[DualHyperSynthesisSpec]):
             scale_in=place.scale,
             scale_out=mean.scale_out,
             children=(mean, scale),
+        )
+
+    def read_synthesis(self, view: View, c_in: int | None, c_out: int | None) -> Reading:
+        """What `view` says, of two nets from `c_in` channels to half of `c_out` each, as far as these are known."""
+        half = None if c_out is None else c_out // 2
+        parts = {
+            "mean": row_or_unread(view.below("h_mean_s"), c_in, half),
+            "scale": row_or_unread(view.below("h_scale_s"), c_in, half),
+        }
+        given = [row.c_out for row in parts.values() if isinstance(row, Row) and row.c_out is not None]
+        return Reading(
+            view.path, self.tag(), c_in, sum(given) if len(given) == len(parts) else None, parts=parts, first=view.first
         )
 
     def build(self, node: Node) -> nn.Module:

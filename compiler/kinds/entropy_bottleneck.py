@@ -1,11 +1,12 @@
-"""`entropy_bottleneck`: the learned, factorized density of z."""
+"""`entropy_bottleneck`: the learned, factorized density of a latent that is coded by itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import Lowering, NodeKind, Place
+from codecspec.compiler.kind import LatentKind, Lowering, Place
 from codecspec.compiler.plan import Node, TensorPlan, join
+from codecspec.compiler.reading import Reading, View
 from codecspec.schema.latents import EntropyBottleneckSpec
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ FILTERS = (1, 3, 3, 3, 3, 1)
 """Widths of the density's layers, CompressAI's default."""
 
 
-class EntropyBottleneck(NodeKind[EntropyBottleneckSpec]):
+class EntropyBottleneck(LatentKind[EntropyBottleneckSpec]):
     """CompressAI's EntropyBottleneck, under `entropy_bottleneck`."""
 
     spec_type = EntropyBottleneckSpec
@@ -27,10 +28,16 @@ class EntropyBottleneck(NodeKind[EntropyBottleneckSpec]):
             tensors=bottleneck_tensors(place.channels, "entropy_bottleneck"),
         )
 
+    def read_latent(self, view: View, channels: int | None) -> Reading | None:
+        quantiles = view.dims("entropy_bottleneck.quantiles", 3)
+        if not quantiles or not view.holds(bottleneck_tensors(quantiles[0], "entropy_bottleneck")):
+            return None
+        return Reading(view.path, self.tag(), quantiles[0], quantiles[0], first=view.first)
+
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.entropy_bottleneck import EntropyBottleneckLatentCodec
 
-        return EntropyBottleneckLatentCodec(node.c_in, quantizer=node.spec.quantizer)
+        return EntropyBottleneckLatentCodec(node.c_in, latent=node.name, quantizer=node.spec.quantizer)
 
 
 def bottleneck_tensors(channels: int, prefix: str) -> dict[str, TensorPlan]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import ConditionalKind, Lowering, Place
 from codecspec.compiler.kinds.entropy_bottleneck import table_tensors
 from codecspec.compiler.plan import Node, TensorPlan
+from codecspec.compiler.reading import Reading, Told, View
 from codecspec.schema.leaves import GaussianSpec
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ class Gaussian(ConditionalKind[GaussianSpec]):
             place,
             tensors=gaussian_tensors(),
         )
+
+    def read_conditional(self, view: View, channels: int | None, params: int | None) -> Reading | None:
+        # Without a mean, there are as many parameters as channels; with one, nothing tells the order.
+        if not view.holds(gaussian_tensors()):
+            return None
+        told = {"chunks": Told(("scales",), derived=True)} if channels is not None and params == channels else {}
+        return Reading(view.path, self.tag(), channels, channels, told, params=params, first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.gaussian import GaussianLatentCodec

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan, join
+from codecspec.compiler.reading import View
 from codecspec.schema.blocks import GDNSpec
 
 if TYPE_CHECKING:
@@ -21,7 +23,12 @@ class GDN(BlockKind[GDNSpec]):
         return gdn_tensors(c_in)
 
     def flow(self, spec: GDNSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=c_in * c_in)
+        return Flow(c_in, macs=c_in * c_in, held=3 * c_in)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        gamma = view.dims("gamma", 2)
+        if gamma:
+            yield gamma[0], {}
 
     def module(self, spec: GDNSpec, c_in: int) -> nn.Module:
         import torch

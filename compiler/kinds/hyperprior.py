@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import Lowering, NodeKind, Place, build_children
+from codecspec.compiler.kind import LatentKind, Lowering, Place, build_children
+from codecspec.compiler.kinds.dual import Dual
+from codecspec.compiler.kinds.entropy_bottleneck import EntropyBottleneck
+from codecspec.compiler.kinds.gaussian import Gaussian
 from codecspec.compiler.kinds.sequence import lower_blocks
 from codecspec.compiler.plan import Node
+from codecspec.compiler.read_rows import row_or_unread
+from codecspec.compiler.reading import Reading, Told, Unread, View
 from codecspec.schema.latents import DualHyperSynthesisSpec, HyperpriorSpec
 from codecspec.schema.leaves import GaussianSpec
 
@@ -14,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Hyperprior(NodeKind[HyperpriorSpec]):
+class Hyperprior(LatentKind[HyperpriorSpec]):
     """`h_a`, `h_s`, `z` and `y`."""
 
     spec_type = HyperpriorSpec
@@ -42,6 +48,30 @@ class Hyperprior(NodeKind[HyperpriorSpec]):
             children=(h_a, z, h_s, y),
         )
 
+    def read_latent(self, view: View, channels: int | None) -> Reading | None:
+        from codecspec.compiler.kinds import read_y
+
+        if not view.below("y") or not view.below("z"):
+            return None
+        at_y, at_h_s = view.below("y"), view.below("h_s")
+        z = EntropyBottleneck().read_latent(view.below("z"), None)
+        z_channels = z.c_in if z else None
+        y = read_y(at_y, channels, None)
+        needed = (y.params if y else None,) if channels is None else (y.params if y else None, channels, 2 * channels)
+        dual = "h_mean_s" in at_h_s.children
+        h_s = (
+            Dual().read_synthesis(at_h_s, z_channels, needed[0]) if dual else row_or_unread(at_h_s, z_channels, *needed)
+        )
+        if y and y.params is None and not isinstance(h_s, Unread):
+            y = read_y(at_y, channels, h_s.c_out)
+        parts = {
+            "h_a": row_or_unread(view.below("h_a"), channels, z_channels),
+            "h_s": h_s,
+            "z": z or Unread.of(view.below("z")),
+            "y": _ordered(y, dual) if y else Unread.of(at_y),
+        }
+        return Reading(view.path, self.tag(), channels, channels, parts=parts, first=view.first)
+
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.hyperprior import HyperpriorLatentCodec
 
@@ -60,3 +90,10 @@ def _check_order(y: GaussianSpec, place: Place, lowering: Lowering) -> None:
     if y.chunks != ("means", "scales"):
         message = f"a dual h_s gives means, then scales, and y reads {', then '.join(y.chunks)}"
         lowering.problem("E-context", (*place.spec_path, "y", "chunks"), message, "chunks: [means, scales]")
+
+
+def _ordered(y: Reading, dual: bool) -> Reading:
+    """The reading of y, with the one order of a Gaussian's parameters that a dual h_s allows."""
+    if not dual or y.tag != Gaussian.tag() or "chunks" in y.told:
+        return y
+    return replace(y, told={**y.told, "chunks": Told(("means", "scales"), derived=True)})

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node
+from codecspec.compiler.kinds.entropy_transform import read_transform
 from codecspec.compiler.kinds.gaussian import gaussian_tensors
 from codecspec.compiler.plan import Node
+from codecspec.compiler.reading import Reading, View
 from codecspec.schema.entropy_transform import EntropyTransformSpec
 from codecspec.schema.leaves import LRPGaussianSpec
 
@@ -29,6 +31,14 @@ class LRPGaussian(ConditionalKind[LRPGaussianSpec]):
             place,
             tensors=gaussian_tensors(),
             children=(lrp,),
+        )
+
+    def read_conditional(self, view: View, channels: int | None, params: int | None) -> Reading | None:
+        lrp = read_transform(view.below("lrp_transform"))
+        if lrp is None or not view.below("gaussian_conditional"):
+            return None
+        return Reading(
+            view.path, self.tag(), lrp.c_out, lrp.c_out, {"widths": lrp.widths}, params=params, first=view.first
         )
 
     def build(self, node: Node) -> nn.Module:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import ContextKind, Lowering, Place, build_children
+from codecspec.compiler.kinds.entropy_transform import read_transform
 from codecspec.compiler.plan import Node
+from codecspec.compiler.reading import Reading, Told, Unread, View
 from codecspec.schema.channel_groups import ChannelGroupsSpec, MeanScaleContextSpec
 from codecspec.schema.entropy_transform import EntropyTransformSpec
 from codecspec.schema.leaves import GaussianSpec
@@ -19,6 +21,7 @@ class MeanScale(ContextKind[MeanScaleContextSpec]):
     `mean_support_transform` and `scale_support_transform` of its own where the spec has one."""
 
     spec_type = MeanScaleContextSpec
+    nets_per_head = 2
 
     def check(self, groups: ChannelGroupsSpec, place: Place, side: int, lowering: Lowering) -> None:
         from codecspec.compiler.kinds import conditional_kind_of
@@ -61,6 +64,20 @@ class MeanScale(ContextKind[MeanScaleContextSpec]):
             scale_out=place.scale,
             children=tuple(children),
         )
+
+    def read_context(self, view: View) -> Reading | None:
+        from codecspec.compiler.kinds import read_support_transform
+
+        head, transform = read_transform(view.below("mean_cc")), view.below("mean_support_transform")
+        if head is None:
+            return None
+        told = {"widths": head.widths}
+        if not transform:
+            return Reading(
+                view.path, self.tag(), head.c_in, head.c_out, {**told, "transform": Told(None)}, first=view.first
+            )
+        parts = {"transform": read_support_transform(transform) or Unread.of(transform)}
+        return Reading(view.path, self.tag(), head.c_in, head.c_out, told, parts, first=view.first)
 
     def build(self, node: Node) -> nn.Module:
         from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan, join
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.naf_blocks import NAFSpec
 
@@ -22,7 +24,12 @@ class NAF(BlockKind[NAFSpec]):
         return naf_tensors("", c_in)
 
     def flow(self, spec: NAFSpec, c_in: int) -> Flow:
-        return Flow(c_in, macs=naf_macs(c_in))
+        return Flow(c_in, macs=naf_macs(c_in), held=naf_held(c_in))
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("norm1.weight", 1)
+        if weight:
+            yield weight[0], {}
 
     def module(self, spec: NAFSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.naf import NAFBlock
@@ -51,3 +58,8 @@ def naf_tensors(prefix: str, channels: int) -> dict[str, TensorPlan]:
 def naf_macs(channels: int) -> int:
     """Multiply-accumulates of a `NAFBlock` per position; channel attention works once per image and is left out."""
     return 6 * channels**2 + 2 * channels * 9
+
+
+def naf_held(channels: int) -> int:
+    """Numbers that a `NAFBlock` holds at once at most, per position."""
+    return 7 * channels

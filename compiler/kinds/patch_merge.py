@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.transformer_blocks import PatchMergeSpec
 
@@ -23,7 +25,12 @@ class PatchMerge(BlockKind[PatchMergeSpec]):
         return {"reduction.weight": TensorPlan((2 * c_in, 4 * c_in)), **norm_tensors("norm", 4 * c_in)}
 
     def flow(self, spec: PatchMergeSpec, c_in: int) -> Flow:
-        return Flow(2 * c_in, Fraction(1, 2), 2 * c_in**2)
+        return Flow(2 * c_in, Fraction(1, 2), 2 * c_in**2, 3 * c_in)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("reduction.weight", 2)
+        if weight and weight[1] == 2 * weight[0]:
+            yield weight[1] // 4, {}
 
     def module(self, spec: PatchMergeSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.patches import PatchMerge as PatchMergeModule

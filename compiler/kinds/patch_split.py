@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow
+from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.transformer_blocks import PatchSplitSpec
 
@@ -23,10 +25,15 @@ class PatchSplit(BlockKind[PatchSplitSpec]):
         return {"reduction.weight": TensorPlan((2 * c_in, c_in)), **norm_tensors("norm", c_in)}
 
     def flow(self, spec: PatchSplitSpec, c_in: int) -> Flow:
-        return Flow(c_in // 2, Fraction(2), 2 * c_in**2)
+        return Flow(c_in // 2, Fraction(2), 2 * c_in**2, 5 * c_in)
 
     def problem(self, spec: PatchSplitSpec, c_in: int) -> tuple[str, str] | None:
         return ("type", f"a patch_split halves its channels, and {c_in} come in") if c_in % 2 else None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("reduction.weight", 2)
+        if weight:
+            yield weight[1], {}
 
     def module(self, spec: PatchSplitSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.patches import PatchSplit as PatchSplitModule

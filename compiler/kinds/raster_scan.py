@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node
 from codecspec.compiler.kinds.gaussian import gaussian_tensors
 from codecspec.compiler.plan import Node
-from codecspec.compiler.spatial_context import masked_conv_tensors, parameters_net
+from codecspec.compiler.reading import Reading, View
+from codecspec.compiler.spatial_context import masked_conv_tensors, parameters_net, read_spatial_context
 from codecspec.schema.leaves import RasterScanSpec
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ class RasterScan(ConditionalKind[RasterScanSpec]):
             macs=channels * given * spec.kernel**2 * place.scale**2,
             children=(lowering.lower(net, place.at("entropy_parameters").fed(seen)),),
         )
+
+    def read_conditional(self, view: View, channels: int | None, params: int | None) -> Reading | None:
+        return read_spatial_context(view, self.tag()) if view.below("gaussian_conditional") else None
 
     def build(self, node: Node) -> nn.Module:
         from compressai.layers import MaskedConv2d

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.schema.residual_blocks import ResidualSpec
 
 if TYPE_CHECKING:
@@ -23,7 +25,13 @@ class Residual(BlockKind[ResidualSpec]):
 
     def flow(self, spec: ResidualSpec, c_in: int) -> Flow:
         skip = c_in * spec.out if c_in != spec.out else 0
-        return Flow(spec.out, macs=9 * c_in * spec.out + 9 * spec.out**2 + skip)
+        macs = 9 * c_in * spec.out + 9 * spec.out**2 + skip
+        return Flow(spec.out, macs=macs, held=c_in + (3 if skip else 2) * spec.out)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("conv1.weight", 4)
+        if weight:
+            yield weight[1], {"out": view.told(weight[0], "conv1.weight")}
 
     def module(self, spec: ResidualSpec, c_in: int) -> nn.Module:
         from compressai.layers import ResidualBlock

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.schema.residual_blocks import ResidualBottleneckSpec
 
 if TYPE_CHECKING:
@@ -27,12 +29,17 @@ class ResidualBottleneck(BlockKind[ResidualBottleneckSpec]):
 
     def flow(self, spec: ResidualBottleneckSpec, c_in: int) -> Flow:
         half = c_in // 2
-        return Flow(c_in, macs=2 * c_in * half + 9 * half**2)
+        return Flow(c_in, macs=2 * c_in * half + 9 * half**2, held=3 * c_in)
 
     def problem(self, spec: ResidualBottleneckSpec, c_in: int) -> tuple[str, str] | None:
         if c_in < 2:
             return "type", f"a residual_bottleneck needs at least 2 channels, and {c_in} comes in"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("conv1.weight", 4)
+        if weight:
+            yield weight[1], {}
 
     def module(self, spec: ResidualBottleneckSpec, c_in: int) -> nn.Module:
         from compressai.models.sensetime import ResidualBottleneckBlock

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.kinds.gdn import gdn_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import Told, View
 from codecspec.schema.residual_blocks import ResidualStrideSpec
 
 if TYPE_CHECKING:
@@ -27,7 +29,16 @@ class ResidualStride(BlockKind[ResidualStrideSpec]):
     def flow(self, spec: ResidualStrideSpec, c_in: int) -> Flow:
         skip = c_in * spec.out if _skips(spec, c_in) else 0
         macs = 9 * c_in * spec.out + 10 * spec.out**2 + skip
-        return Flow(spec.out, Fraction(1, spec.stride), Fraction(macs, spec.stride**2))
+        held = c_in + Fraction(3 * spec.out, spec.stride**2)
+        return Flow(spec.out, Fraction(1, spec.stride), Fraction(macs, spec.stride**2), held)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        weight = view.dims("conv1.weight", 4)
+        if weight:
+            out, c_in, _, _ = weight
+            told = {"out": view.told(out, "conv1.weight")}
+            # Without a skip nothing changes; with one and the same width, the stride is not 1.
+            yield c_in, told if view.below("skip") else {**told, "stride": Told(1, derived=True)}
 
     def module(self, spec: ResidualStrideSpec, c_in: int) -> nn.Module:
         import torch

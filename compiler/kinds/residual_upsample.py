@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.kinds.gdn import gdn_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.schema.residual_blocks import ResidualUpsampleSpec
 
 if TYPE_CHECKING:
@@ -30,7 +33,15 @@ class ResidualUpsample(BlockKind[ResidualUpsampleSpec]):
 
     def flow(self, spec: ResidualUpsampleSpec, c_in: int) -> Flow:
         macs = (2 * 9 * c_in * spec.out + 10 * spec.out**2) * spec.factor**2
-        return Flow(spec.out, Fraction(spec.factor), macs)
+        return Flow(spec.out, Fraction(spec.factor), macs, c_in + 3 * spec.out * spec.factor**2)
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        shuffled, conv = view.dims("subpel_conv.0.weight", 4), view.dims("conv.weight", 4)
+        if shuffled and conv:
+            factor = math.isqrt(shuffled[0] // conv[0])
+            told = {"out": view.told(conv[0], "conv.weight"), "factor": view.told(factor, "subpel_conv.0.weight")}
+            if factor:
+                yield shuffled[1], told
 
     def module(self, spec: ResidualUpsampleSpec, c_in: int) -> nn.Module:
         import torch

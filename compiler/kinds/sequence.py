@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import Lowering, NodeKind, Place, build_children
 from codecspec.compiler.plan import Node
+from codecspec.compiler.read_rows import read_row
+from codecspec.compiler.reading import Reading, View
 from codecspec.schema.blocks import BlockSpec, SequenceSpec
 from codecspec.schema.errors import SchemaError, in_order
 
@@ -24,6 +26,14 @@ class Sequence(NodeKind[SequenceSpec]):
 
     def lower(self, spec: SequenceSpec, place: Place, lowering: Lowering) -> Node:
         return lower_row(spec, place, ("blocks",), lowering)
+
+    def readings(self, view: View) -> list[Reading]:
+        """The rows that the tensors of `view` can be, as blocks."""
+        return [
+            Reading(view.path, self.tag(), row.c_in, row.c_out, parts={"blocks": row}, first=view.first)
+            for row in read_row(view)
+            if row.c_in is not None and row.c_out is not None
+        ]
 
     def build(self, node: Node) -> nn.Module:
         from torch import nn

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
+    read_attention,
     residual_unit_macs,
     residual_unit_tensors,
+    transformer_held,
     transformer_macs,
     transformer_tensors,
 )
@@ -41,12 +45,20 @@ class SWAtten(BlockKind[SWAttenSpec]):
     def flow(self, spec: SWAttenSpec, c_in: int) -> Flow:
         width = spec.width
         gate = 2 * NUM_UNITS * residual_unit_macs(width) + width**2
-        return Flow(c_in, macs=2 * c_in * width + gate + 2 * transformer_macs(width, spec.window))
+        macs = 2 * c_in * width + gate + 2 * transformer_macs(width, spec.window)
+        shifted = transformer_held(width, width // spec.head_dim, spec.window, spec.window // 2)
+        return Flow(c_in, macs=macs, held=c_in + width + shifted)
 
     def problem(self, spec: SWAttenSpec, c_in: int) -> tuple[str, str] | None:
         if spec.width % spec.head_dim or spec.width % 2:
             return "width", f"{spec.width} channels do not divide into heads of {spec.head_dim} and two halves"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        projection, attention = view.dims("input_projection.weight", 4), read_attention(view, "non_local_block.0.attn")
+        if projection and attention:
+            width = view.told(projection[0], "input_projection.weight")
+            yield projection[1], {"width": width, "head_dim": attention.head_dim, "window": attention.window}
 
     def module(self, spec: SWAttenSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.sw_atten import SWAtten as SWAttenModule

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.kind import BlockKind, Flow, conv_tensors
+from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
+    attention_held,
     attention_macs,
     attention_tensors,
+    read_attention,
     residual_unit_macs,
     residual_unit_tensors,
 )
@@ -37,7 +41,8 @@ class WindowGate(BlockKind[WindowGateSpec]):
 
     def flow(self, spec: WindowGateSpec, c_in: int) -> Flow:
         units = 2 * NUM_UNITS * residual_unit_macs(c_in)
-        return Flow(c_in, macs=units + attention_macs(c_in, spec.window) + c_in**2)
+        held = 2 * c_in + attention_held(c_in, spec.heads, spec.window, spec.shift)
+        return Flow(c_in, macs=units + attention_macs(c_in, spec.window) + c_in**2, held=held)
 
     def problem(self, spec: WindowGateSpec, c_in: int) -> tuple[str, str] | None:
         if c_in % spec.heads:
@@ -47,6 +52,11 @@ class WindowGate(BlockKind[WindowGateSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def read(self, view: View) -> Iterator[Proposal]:
+        attention = read_attention(view, "conv_b.0.attn")
+        if attention:
+            yield attention.channels, {"heads": attention.heads, "window": attention.window}
 
     def module(self, spec: WindowGateSpec, c_in: int) -> nn.Module:
         from codecspec.runtime.layers.window_gate import WindowGate as WindowGateModule

@@ -19,7 +19,7 @@ def compiled(function: Kernel) -> Kernel:
 
     The code is kept beside the source, else in the user's cache folder (or in NUMBA_CACHE_DIR); where neither can be
     written, it is compiled anew in each process. The cache notices changes of the function's own file only, so what a
-    kernel calls stands beside it.
+    kernel calls stands beside it; if a constant changes elsewhere, touch the file.
     """
     try:
         return _jit(function, cache=True)

@@ -23,7 +23,7 @@ def encode(symbols: Int32, indexes: Int32, tables: CodingTables) -> bytes:
     """
     from codecspec.runtime.entropy_coding import compressai_kernels as kernels
 
-    require_symbols(symbols, indexes)
+    symbols, indexes = require_symbols(symbols, indexes)
     require_rows(indexes, tables)
     arrays = tables.starts, tables.escapes, tables.offsets, tables.entries
     for words_each in (1, 1 + kernels.MAX_WORDS):
@@ -82,7 +82,7 @@ class Decoder:
         """
         from codecspec.runtime.entropy_coding import compressai_kernels as kernels
 
-        require_rows(indexes, tables)
+        indexes = require_rows(indexes, tables)
         out = np.empty(len(indexes), np.int32)
         arrays = tables.escapes, tables.offsets, tables.entries, tables.lookup
         position = kernels.decode(self._words, self._end, self._next, self._state, indexes, *arrays, out)

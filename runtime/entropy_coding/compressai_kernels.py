@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import compiled, part
+from codecspec.runtime.entropy_coding.tables import ESCAPE, LOOKUP_BITS, PRECISION
 
 LOW = np.uint64(1 << 31)
 """A state is LOW <= state < LOW << 32 before each symbol; words of 32 bits keep it there."""
@@ -12,12 +13,11 @@ MAX_WORDS = 11
 """What an escaped value takes, at most: its escape, 8 digits and their number."""
 MARGIN = 12
 """So many words behind the end of the data may be read before that is noticed."""
-ESCAPE = -(1 << 31)
-"""The value that an entry of the tables gives the escape."""
 
 ZERO, ONE, FOUR = np.uint64(0), np.uint64(1), np.uint64(4)
 SIXTEEN, WORD = np.uint64(16), np.uint64(32)
 MASK = np.uint64(0xFFFF)
+LOOKUP_SHIFT = np.uint64(PRECISION - LOOKUP_BITS)
 DIGIT = np.uint64(15)
 LOW_32 = np.uint64(0xFFFFFFFF)
 FULL_SHIFT, FULL_DIGIT = np.uint64(47), np.uint64(1 << 59)
@@ -91,7 +91,7 @@ def decode(words, end, pos, states, indexes, escapes, offsets, entries, lookup, 
     for i in range(len(indexes)):
         row = indexes[i]
         slot = x & MASK
-        s = np.int64(lookup[(np.int64(row) << 8) | np.int64(slot >> np.uint64(8))])
+        s = np.int64(lookup[(np.int64(row) << LOOKUP_BITS) | np.int64(slot >> LOOKUP_SHIFT)])
         entry = entries[s]
         behind = slot - ((entry >> SIXTEEN) & MASK)
         while behind >= entry & MASK:

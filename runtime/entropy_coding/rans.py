@@ -67,8 +67,8 @@ def encode_segments(segments: Sequence[Segment]) -> tuple[bytes, list[int]]:
     """
     from codecspec.runtime.entropy_coding import rans_kernels
 
-    for symbols, indexes, tables in segments:
-        require_symbols(symbols, indexes)
+    segments = [(*require_symbols(symbols, indexes), tables) for symbols, indexes, tables in segments]
+    for _, indexes, tables in segments:
         require_rows(indexes, tables)
     total = sum(len(symbols) for symbols, _, _ in segments)
     if not total:
@@ -141,7 +141,7 @@ class Decoder:
         """
         from codecspec.runtime.entropy_coding import rans_kernels
 
-        require_rows(indexes, tables)
+        indexes = require_rows(indexes, tables)
         out = np.empty(len(indexes), np.int32)
         if not len(indexes):
             return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import compiled, part
+from codecspec.runtime.entropy_coding.tables import ESCAPE, LOOKUP_BITS, PRECISION
 
 STATE_BITS = 36
 LOW = np.uint64(1 << (STATE_BITS - 16))
@@ -14,8 +15,6 @@ MAX_WORDS = 5
 """What an escaped value takes, at most."""
 MARGIN = 2 * MAX_WORDS
 """So many words behind the end of the data may be read before that is noticed."""
-ESCAPE = -(1 << 31)
-"""The value that an entry of the tables gives the escape."""
 BITS_BITS = np.uint64(6)
 MAX_BITS = np.uint64(34)
 PIECE = np.uint64(15)
@@ -23,6 +22,7 @@ PIECE = np.uint64(15)
 ZERO, ONE, SIXTEEN = np.uint64(0), np.uint64(1), np.uint64(16)
 COUNT = np.uint64(1 << 16)
 MASK = COUNT - ONE
+LOOKUP_SHIFT = np.uint64(PRECISION - LOOKUP_BITS)
 
 
 @part
@@ -92,7 +92,7 @@ def _pull_outside(x, escape, words, pos):
 def _pull_symbol(x, row, entries, lookup, words, pos):
     """The value of the next symbol; ESCAPE for an escape."""
     slot = x & MASK
-    s = np.int64(lookup[(np.int64(row) << 8) | np.int64(slot >> np.uint64(8))])
+    s = np.int64(lookup[(np.int64(row) << LOOKUP_BITS) | np.int64(slot >> LOOKUP_SHIFT)])
     entry = entries[s]
     behind = slot - ((entry >> SIXTEEN) & MASK)
     while behind >= entry & MASK:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codecspec.runtime.entropy_coding.tables import Int32, require_floats
+
 Float32 = NDArray[np.float32]
-Int32 = NDArray[np.int32]
 
 LOWER_BOUND = 0.11
 """CompressAI's lower bound of scales."""
@@ -47,7 +48,7 @@ def scale_indexes(scales: Float32, scale_table: Float32, lower_bound: float = LO
     """
     from codecspec.runtime.entropy_coding import scale_kernels
 
-    require_floats(scales, "scales")
+    scales = require_floats(scales, "scales")
     table = boundaries(scale_table, lower_bound)
     out = np.empty(len(scales), np.int32)
     scale_kernels.indexes_of(scales.view(np.int32), table.bits, table.first, table.steps, table.lowest, out)
@@ -72,15 +73,3 @@ def _boundaries(table: bytes, lower_bound: float) -> Boundaries:
     steps = int(np.diff(np.append(first, len(scales) - 1)).max())
     row = int(np.searchsorted(scales[:-1], lowest, "left"))
     return Boundaries(bits, first, steps, int(lowest.view(np.int32)), row)
-
-
-def require_floats(array: Any, name: str) -> None:
-    """Refuse what compiled loops would misread.
-
-    Raises:
-        TypeError: not a contiguous float32 array of one dimension.
-    """
-    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.ndim != 1:
-        raise TypeError(f"{name}: a float32 array of one dimension is needed")
-    if not array.flags.c_contiguous:
-        raise TypeError(f"{name}: a contiguous array is needed")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import compiled
+from codecspec.runtime.entropy_coding.scale_index import SHIFT
 
-SHIFT = 18
 NEGATIVE_INFINITY = np.int32(-0x800000)
 NAN = np.int32(0x7FC00000)
 

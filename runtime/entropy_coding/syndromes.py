@@ -14,15 +14,15 @@ A block has at most 2^16 indexes, and those of a slice are of equal size, +-1. I
 where the column of position j of a block is the outputs 4j, 4j + 1 and 4j + 2 of SplitMix64 seeded with 0, the first
 in the low bits, and its weight is the output 4j + 3.
 
-**How flips are found.** Relative distances to the nearest boundary are measured on the raw scales. The columns of the
-nearest positions that are independent, as many as a syndrome has bits, form a basis; in it every difference is one sum:
-the first explanation. Each of the next positions, and each pair of the next 64, gives another. An explanation is taken
-if it satisfies the check and names the flips in at most as many bits as the syndrome has, and 4: the most likely one.
+Distances to the nearest boundary are measured on the raw scales, relative to the boundary; `flip_search.py` says how
+flips are found.
 
-**How improbable a false one is.** At most 1 + 256 + 64 * 63 / 2 < 2^12 explanations are tried in a block, and a wrong
-one satisfies the check once in 2^32: a block that drifted beyond repair is detected but for 2^-20, were all of them
-likely. They are not: there are at most 20 * 2^(b + 4) flips that can be named in b + 4 bits under one of 20 drifts, of
-which one in 2^b has the right syndrome, so on average at most 320 likely ones are wrong, and fewer than 2^-23 pass.
+**How improbable wrong indexes are.** In a block that differs, fewer than 1 + 256 + 64 * 63 / 2 < 2^12 explanations are
+tried, and a wrong one satisfies the check once in 2^32: a block that drifted beyond repair passes for another one with
+a probability under 2^-20, were they all likely. They are not: under each of 20 drifts at most 2^(b + 4) sets of flips
+take b + 4 bits or fewer, and one in 2^b of those has a given syndrome of b bits, so that on average 320 of the tried
+are likely, and fewer than 2^-23 blocks pass. A block that does not differ is wrong only where its drift has a syndrome
+and a check of zero: 2^-48 and less.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from codecspec.runtime.entropy_coding.scale_index import LOWER_BOUND, Float32, Int32, boundaries, scale_indexes
+from codecspec.runtime.entropy_coding.flip_search import NUM_OUTSIDE, Candidates, find_flips
+from codecspec.runtime.entropy_coding.scale_index import LOWER_BOUND, Boundaries, Float32, boundaries, scale_indexes
+from codecspec.runtime.entropy_coding.tables import Int32, require_floats, require_integers
 from codecspec.schema.errors import StreamError
 
 MAX_BLOCK = 1 << 16
 POSITIONS_PER_BYTE = 4096
 CHECK_BYTES = 4
-NUM_OUTSIDE = 256
-"""So many positions beyond the bits of a syndrome are candidates."""
 
 
 def syndrome_size(num_indexes: int) -> int:
@@ -50,10 +50,13 @@ def syndrome_size(num_indexes: int) -> int:
 
 def syndromes(indexes: Int32) -> bytes:
     """What a decoder needs to find `indexes`, int32 (n,), from scales that drifted: `syndrome_size(n)` bytes."""
-    records = []
+    indexes = require_integers(indexes, "indexes")
+    records: list[bytes] = []
     for start, end in _blocks(len(indexes)):
         syndrome, check = _sums(indexes[start:end])
-        records += [syndrome.tobytes(), check.to_bytes(CHECK_BYTES, "little")]
+        records.append(
+            syndrome.to_bytes(_syndrome_bytes(end - start), "little") + check.to_bytes(CHECK_BYTES, "little")
+        )
     return b"".join(records)
 
 
@@ -77,21 +80,23 @@ def reconcile(
     Raises:
         StreamError: no likely set of flips explains the syndromes.
     """
+    raw_scales = require_floats(raw_scales, "scales")
     size = syndrome_size(len(raw_scales))
     if len(data) != size:
         raise StreamError("E-stream", where, f"{len(data)} bytes of syndromes; {len(raw_scales)} scales have {size}")
     indexes = scale_indexes(raw_scales, scale_table, lower_bound)
+    table = boundaries(scale_table, lower_bound)
     position = 0
     for start, end in _blocks(len(indexes)):
         middle = position + _syndrome_bytes(end - start)
-        theirs = np.frombuffer(data[position:middle], np.uint8)
+        theirs = int.from_bytes(data[position:middle], "little")
         position = middle + CHECK_BYTES
         their_check = int.from_bytes(data[middle:position], "little")
         ours, our_check = _sums(indexes[start:end])
-        if our_check == their_check and np.array_equal(ours, theirs):
+        difference = ours ^ theirs, (their_check - our_check) % (1 << 32)
+        if difference == (0, 0):
             continue
-        candidates = _candidates(raw_scales[start:end], indexes[start:end], scale_table, lower_bound, 8 * len(ours))
-        flips, steps = _flips(*candidates, ours ^ theirs, (their_check - our_check) & 0xFFFFFFFF)
+        flips, steps = _flips(raw_scales[start:end], indexes[start:end], table, difference)
         if not len(flips):
             message = "the scales differ from the encoder's by more than the syndromes can repair"
             hint = "decode on the machine, or in the mode, that the image was coded with"
@@ -115,46 +120,43 @@ def _syndrome_bytes(block: int) -> int:
     return 1 + -(-block // POSITIONS_PER_BYTE)
 
 
-def _sums(block: Int32) -> tuple[NDArray[np.uint8], int]:
+def _sums(block: Int32) -> tuple[int, int]:
     """The syndrome and the check of a block's indexes."""
     from codecspec.runtime.entropy_coding import syndrome_kernels
 
     words = np.zeros(syndrome_kernels.WORDS, np.uint64)
     check = int(syndrome_kernels.sum_columns(block, words))
-    return words.astype("<u8").view(np.uint8)[: _syndrome_bytes(len(block))], check
+    return _number(words, 8 * _syndrome_bytes(len(block))), check
 
 
-Candidates = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-
-
-def _candidates(scales: Float32, indexes: Int32, scale_table: Float32, lower_bound: float, bits: int) -> Candidates:
-    """The positions nearest to a boundary, nearest first, the steps of their flips, and their distances."""
-    from codecspec.runtime.entropy_coding import syndrome_kernels
-
-    table = boundaries(scale_table, lower_bound)
-    signed = np.empty(len(scales), np.float32)
-    counts = syndrome_kernels.distances(scales, indexes, table.bits.view(np.float32), table.lowest_row, signed)
-    wanted = bits + NUM_OUTSIDE
-    distance = np.abs(signed)
-    exponent = min(int(np.searchsorted(np.cumsum(counts), wanted)), 254)
-    near = np.flatnonzero(distance.view(np.int32) < np.int32((exponent + 1) << 23))
-    near = near[np.argsort(distance[near], kind="stable")][:wanted]
-    return near, np.where(signed[near] < 0, -1, 1).astype(np.int64), distance[near].astype(np.float64)
+def _number(words: NDArray[np.uint64], bits: int) -> int:
+    return int.from_bytes(words.astype("<u8").tobytes(), "little") & ((1 << bits) - 1)
 
 
 def _flips(
-    positions: NDArray[np.int64],
-    steps: NDArray[np.int64],
-    distance: NDArray[np.float64],
-    difference: NDArray[np.uint8],
-    check: int,
+    scales: Float32, indexes: Int32, table: Boundaries, difference: tuple[int, int]
 ) -> tuple[NDArray[np.int64], Int32]:
-    """The flipped positions and their steps; none where nothing explains the differences."""
+    """The flipped positions of a block, and what to add to their indexes; none where nothing explains the differences.
+
+    `difference` is that of the syndromes, and that of the checks.
+    """
     from codecspec.runtime.entropy_coding import syndrome_kernels
 
-    target = np.zeros(8 * syndrome_kernels.WORDS, np.uint8)
-    target[: len(difference)] = difference
-    flips = np.zeros(len(positions), np.bool_)
-    words = target.view("<u8").astype(np.uint64)
-    syndrome_kernels.solve(positions, steps, distance, words, np.uint64(check), 8 * len(difference), flips)
-    return positions[flips], steps[flips].astype(np.int32)
+    bits = 8 * _syndrome_bytes(len(scales))
+    signed = np.empty(len(scales), np.float32)
+    counts = syndrome_kernels.distances(scales, indexes, table.bits.view(np.float32), table.lowest_row, signed)
+    near = _nearest(np.abs(signed), counts, bits + NUM_OUTSIDE)
+    steps = np.where(signed[near] < 0, -1, 1)
+    outputs = np.empty((len(near), syndrome_kernels.WORDS + 1), np.uint64)
+    syndrome_kernels.columns(near, outputs)
+    columns = (_number(row, bits) for row in outputs[:, :-1])
+    weights = outputs[:, -1] * steps.astype(np.uint64)
+    flips = find_flips(Candidates(columns, weights, np.abs(signed[near]).astype(np.float64)), bits, *difference)
+    return near[flips], steps[flips].astype(np.int32)
+
+
+def _nearest(distance: Float32, counts: NDArray[np.int64], wanted: int) -> NDArray[np.int64]:
+    """The positions of the least finite distances, nearest first; `counts` says how many have each exponent."""
+    exponent = min(int(np.searchsorted(np.cumsum(counts), wanted)), 254)
+    near = np.flatnonzero(distance.view(np.int32) < (exponent + 1) << 23)
+    return near[np.argsort(distance[near], kind="stable")][:wanted].astype(np.int64)

@@ -18,6 +18,8 @@ PRECISION = 16
 """Bits of a cumulative probability in a table."""
 LOOKUP_BITS = 8
 """Leading bits of a cumulative count by which a decoder finds a symbol, or one a few before it."""
+ESCAPE = -(1 << 31)
+"""The value that `CodingTables.entries` gives an escape; no offset lets a row have it."""
 MAX_OFFSET = 1 << 30
 
 Int32 = NDArray[np.int32]
@@ -76,7 +78,7 @@ class CodingTables:
         self.starts = np.cumsum(lengths, dtype=np.int64) - lengths
         """int64 (rows,): where each row starts in `entries`."""
         self.entries = _entries(cdf[inside].astype(np.int64), self.starts, self.escapes, offsets)
-        """uint64: all rows' symbols, each `value << 32 | first count << 16 | counts`; an escape's value is -2^31."""
+        """uint64: all rows' symbols, each `value << 32 | first count << 16 | counts`; an escape's value is ESCAPE."""
         self.lookup = _lookup(cdf, lengths, self.starts)
         """int32 (rows << LOOKUP_BITS,): the entry of the first count of each of a row's 2^LOOKUP_BITS equal parts."""
 
@@ -86,7 +88,7 @@ def _entries(
 ) -> NDArray[np.uint64]:
     """Rows keep their last column, so that an entry has the place of its count; nothing is coded with it."""
     values = np.arange(len(cumulative)) - np.repeat(starts - offsets, escapes + 2)
-    values[starts + escapes] = -(1 << 31)
+    values[starts + escapes] = ESCAPE
     counts = np.maximum(np.diff(cumulative, append=0), 0)
     return (values << 32 | (cumulative & 0xFFFF) << PRECISION | counts).astype(np.uint64)
 
@@ -104,34 +106,55 @@ def _digest(cdf: Int32, lengths: Int32, offsets: Int32) -> bytes:
     return digest.digest()
 
 
-def require_symbols(symbols: Int32, indexes: Int32) -> None:
-    """Refuse arrays that a coder would misread.
+def require_symbols(symbols: Int32, indexes: Int32) -> tuple[Int32, Int32]:
+    """Both arrays, as compiled loops take them.
 
     Raises:
         TypeError: not two contiguous int32 arrays of one dimension and the same length.
     """
-    for array, name in ((symbols, "symbols"), (indexes, "indexes")):
-        _require_integers(array, name)
+    symbols, indexes = require_integers(symbols, "symbols"), require_integers(indexes, "indexes")
     if len(symbols) != len(indexes):
         raise TypeError(f"{len(symbols)} symbols and {len(indexes)} indexes; as many are needed")
+    return symbols, indexes
 
 
-def require_rows(indexes: Int32, tables: CodingTables) -> None:
-    """Refuse indexes that name no row of `tables`.
+def require_rows(indexes: Int32, tables: CodingTables) -> Int32:
+    """The indexes, as compiled loops take them.
 
     Raises:
         TypeError: not a contiguous int32 array of one dimension.
-        ValueError: an index is out of range.
+        ValueError: an index names no row of `tables`.
     """
-    _require_integers(indexes, "indexes")
+    indexes = require_integers(indexes, "indexes")
     if len(indexes) and not 0 <= int(indexes.min()) <= int(indexes.max()) < tables.rows:
         raise ValueError(
             f"indexes from {indexes.min()} to {indexes.max()}; the tables have rows 0 to {tables.rows - 1}"
         )
+    return indexes
 
 
-def _require_integers(array: Any, name: str) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype != np.int32 or array.ndim != 1:
-        raise TypeError(f"{name}: an int32 array of one dimension is needed")
+def require_integers(array: Any, name: str) -> Int32:
+    """The array; a copy if it cannot be written, for which numba would compile its loops a second time.
+
+    Raises:
+        TypeError: not a contiguous int32 array of one dimension, which loops would misread.
+    """
+    _require(array, name, np.int32)
+    return array if array.flags.writeable else array.copy()
+
+
+def require_floats(array: Any, name: str) -> NDArray[np.float32]:
+    """The array; a copy if it cannot be written.
+
+    Raises:
+        TypeError: not a contiguous float32 array of one dimension.
+    """
+    _require(array, name, np.float32)
+    return array if array.flags.writeable else array.copy()
+
+
+def _require(array: Any, name: str, dtype: type) -> None:
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+        raise TypeError(f"{name}: a {dtype.__name__} array of one dimension is needed")
     if not array.flags.c_contiguous:
         raise TypeError(f"{name}: a contiguous array is needed")

@@ -22,7 +22,7 @@ SMALL_YAML = "codecspec: 1\nextends: mbt2018-mean\nname: tiny\nparams: {N: 12, M
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small saved models."""
     folder = tmp_path_factory.mktemp("models")
-    for name in ("elic", "mbt2018-mean"):
+    for name in ("bmshj2018-factorized", "elic", "mbt2018-mean"):
         cs.save(small(name), folder / f"{name}.safetensors")
     return folder
 
@@ -75,6 +75,18 @@ def test_decoded_in_another_process_is_the_encoders_own_reconstruction(
     assert np.array_equal(decoded, pixels(folder / "expected.png"))
     assert decoded.shape == (HEIGHT, WIDTH, 3)
     assert len(np.unique(decoded)) > 20
+
+
+def test_a_codec_without_a_hyperprior(command: Command, photo: Path, models: Path) -> None:
+    model, folder = models / "bmshj2018-factorized.safetensors", photo.parent
+    coded, decoded, expected = (folder / name for name in ("x.csp", "decoded.png", "expected.png"))
+    done = command("codecspec", "compress", photo, "-m", model, "-o", coded, "--reconstruction", expected)
+    assert (done.code, done.err) == (0, "")
+    assert [part.split()[0] for part in done.out.splitlines()[1].split(", ")] == ["g_a", "coding"]
+    done = command("codecspec", "decompress", coded, "-m", model, "-o", decoded)
+    assert (done.code, done.err) == (0, "")
+    assert [part.split()[0] for part in done.out.splitlines()[1].split(", ")] == ["g_s", "coding"]
+    assert np.array_equal(pixels(decoded), pixels(expected))
 
 
 @pytest.mark.parametrize("by", ["yaml", "name"])
@@ -273,7 +285,7 @@ def test_no_file_is_read_and_overwritten(
         ("nothing.safetensors", "E-checkpoint at nothing.safetensors: no such file"),
         ("folder/nothing.pth", "E-checkpoint at folder/nothing.pth: no such file"),
         ("nothing.yaml", "E-no-such-spec at nothing.yaml:1:1: "),
-        ("photo.png", "E-checkpoint at photo.png: there is no spec in this file"),
+        ("photo.png", "E-checkpoint at photo.png: it cannot be read as a checkpoint"),
         ("a" * 300, "E-no-such-spec at "),
         ("bad.yaml", "E-unknown-key at bad.yaml:2:1: "),
     ],

@@ -25,7 +25,8 @@ def test_the_list_is_the_folder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert list(rows) == specs.names()
     assert rows["wacnn"]["parameters"] == 75_235_779
-    assert rows["wacnn"]["venue"] == "CVPR 2022"
+    assert (rows["wacnn"]["venue"], rows["wacnn"]["year"]) == ("CVPR 2022", 2022)
+    assert all(isinstance(row["year"], int) for row in rows.values())
     assert rows["mbt2018-mean"]["code_licence"] == "BSD-3-Clause-Clear"
     run(monkeypatch)
     table = capsys.readouterr().out

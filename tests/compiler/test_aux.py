@@ -11,7 +11,7 @@ import torch
 import codecspec as cs
 from codecspec.compiler.canonical import canonical_dict
 from codecspec.compiler.convert import from_canonical, to_canonical
-from codecspec.compiler.layouts import load_layout
+from codecspec.compiler.layouts import layouts, load_layout
 from codecspec.compiler.plan import AUX, PARTS
 from codecspec.compiler.saved_model import with_weights
 from codecspec.schema.channel_groups import ChannelGroupsSpec
@@ -48,6 +48,22 @@ def test_any_host_in_channel_groups(name: str) -> None:
         y = codec.g_a(torch.nn.functional.pad(x, (0, -50 % codec.stride, 0, -70 % codec.stride), mode="replicate"))
     assert out["aux_likelihoods"].keys() == {"y_aux", "y_cca"}
     assert all(p.shape == y.shape and p.min() > 0 and p.max() <= 1 for p in out["aux_likelihoods"].values())
+
+
+def test_a_ramp_in_the_branch_becomes_widths() -> None:
+    """As it does outside; so the canonical form says the same of either spelling, and is its own."""
+
+    def canonical(parameters: str) -> cs.ModelSpec:
+        leaf = f"leaf: {{type: checkerboard, parameters: {parameters}}}"
+        branch = BRANCH.replace("leaf: [{type: lrp_gaussian, widths: [7], count: 1}, {type: gaussian}]", leaf)
+        return cs.lower(cs.parse_spec(f"codecspec: 1\nextends: elic\nname: hosted\n{branch}", **SMALL["elic"])).spec
+
+    ramp = canonical("{ramp: 3, min: 14}")
+    widths = [leaf.parameters for leaf in ramp.aux.cca.leaf]
+    assert widths == [(14, 14), (16, 14), (14, 14), (40, 32)]  # from 4 to 2 channels for each of 3, 5, 4 and 12
+    assert canonical_dict(ramp) == canonical_dict(cs.lower(cs.parse_spec(cs.dump_spec(ramp))).spec)
+    first = canonical_dict(ramp)["aux"]["cca"]["leaf"][0]
+    assert canonical_dict(canonical("[14, 14]"))["aux"]["cca"]["leaf"] == [{**first, "count": None}]
 
 
 @pytest.mark.parametrize("name", HOSTS)
@@ -155,12 +171,26 @@ def test_a_checkpoint_with_it_loads_without_it(tmp_path: Path, layout: str | Non
     assert all(torch.equal(tensor, state[key]) for key, tensor in bare.state_dict().items())
 
 
-def test_a_checkpoint_without_it_does_not_load_with_it() -> None:
-    state = small("cca").state_dict()
-    with pytest.raises(cs.CheckpointError, match="missing") as caught:
-        to_canonical(state, cs.lower(cs.load_spec("cca-aux", **SMALL["cca-aux"])))
-    assert all(problem.where.startswith(f"{AUX}.") for problem in caught.value.problems[:50])
-    assert "aux_entropy_model.y_entropy_bottleneck.quantiles" in [problem.where for problem in caught.value.problems]
+@pytest.mark.parametrize("name", [name for name in HOSTS if name != "cca-aux"])
+def test_a_checkpoint_without_it_does_not_load_with_it(name: str) -> None:
+    plan = cs.lower(with_branch(name))
+    with pytest.raises(cs.CheckpointError, match="missing: the model needs it") as caught:
+        to_canonical(small(name).state_dict(), plan)
+    missing = [problem.where for problem in caught.value.problems]
+    assert missing == [key for key in plan.manifest() if key.startswith(f"{AUX}.")]
+    assert "aux_entropy_model.y_entropy_bottleneck.quantiles" in missing
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_compressais_containers_have_a_place_for_it(name: str) -> None:
+    codec = fill(cs.build(cs.lower(with_branch(name))))
+    layout = next(found for found in layouts() if found.name == "compressai" and name in found.families)
+    theirs = from_canonical(codec.state_dict(), layout).tensors
+    assert {key for key in theirs if key.startswith(f"{AUX}.")} == {
+        key for key in codec.state_dict() if key.startswith(f"{AUX}.")
+    }
+    back = to_canonical(theirs, cs.lower(with_branch(name))).tensors
+    assert all(torch.equal(back[key], tensor) for key, tensor in codec.state_dict().items())
 
 
 @pytest.mark.parametrize("lrps", [3, 5], ids=["present", "published"])

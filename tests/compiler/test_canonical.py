@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from codecspec import specs
-from codecspec.compiler.canonical import canonical_dict, spec_hash
+from codecspec.compiler.canonical import canonical_dict, dump_spec, spec_hash
 from codecspec.compiler.lower import lower
-from codecspec.compiler.saved_model import dump_spec
 from codecspec.schema.load import load_spec, parse_spec
 from codecspec.schema.model import ModelSpec
 from tests.schema.bad_spec import GROUPS, TINY, spoilt
 
 ZOO = specs.names()
 GOLDEN = {
+    "bmshj2018-factorized": "ed12bf001aa8a5410d1e2b6ddcaa81ea1d202022c32b4d1fdfc06ecf128e5c62",
     "bmshj2018-hyperprior": "56fed1d842d2545da5befd984fc1cfdcd28e85c85a8d44a156248ce127b69c7d",
     "mbt2018-mean": "c465fefd265385f28e700a9ba59babd8712fab44c4c4b8053629cbc6d7601ead",
     "wacnn": "cce663b1f98988e714c5ded127bb1781fe801717e22eea4eb66b825640131113",

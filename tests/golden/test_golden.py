@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from codecspec import specs
 from codecspec.compiler.convert import from_canonical
 from codecspec.compiler.layouts import load_layout
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import with_weights
 from codecspec.schema import load_spec
 from tests.golden import golden_models
+from tests.runtime import test_compressai_elic, test_compressai_identity
 
 LAYOUTS = {"elic": "compressai-1.2-elic"}
 """The layout file of a golden, where it is not the authors'."""
@@ -43,6 +45,25 @@ def test_authors_checkpoint_gives_the_authors_numbers(name: str) -> None:
         out = codec(x)
         y = codec.g_a(x)
     assert golden_models.differences(golden, out, y) == []
+
+
+@pytest.mark.golden
+def test_without_its_auxiliary_branch_cca_gives_the_same_numbers() -> None:
+    golden = golden_models.read("cca")
+    checkpoint = golden_models.state_dict(golden)
+    codec, conversion = with_weights(lower(load_spec("cca")), checkpoint)
+    assert sorted(conversion.left_out) == sorted(key for key in checkpoint if key.startswith("aux_entropymodel."))
+    codec.double()
+    with torch.no_grad():
+        out = codec(golden_models.image(golden))
+    del golden["outputs"]["aux_bits"]
+    assert golden_models.differences(golden, out, None) == []
+
+
+def test_every_spec_meets_numbers_of_others() -> None:
+    """Those of a golden, or of the installed CompressAI."""
+    goldens = {golden_models.spec_of(golden_models.read(name)).name for name in NAMES} | {"cca"}
+    assert goldens | {*test_compressai_identity.MODELS, *test_compressai_elic.MODELS} == set(specs.names())
 
 
 @pytest.mark.golden

@@ -14,6 +14,8 @@ from tests.golden.golden_models import fill
 CCA = {"widths": [12, 16, 20], "M": 40, "Z": 8, "bottlenecks": 1, "nafs": 1, "naf_width": 16, "naf_depth": 1}
 
 SMALL: dict[str, dict[str, Any]] = {
+    "bmshj2018-factorized": {"N": 12, "M": 18},
+    "bmshj2018-factorized-relu": {"N": 12, "M": 18},
     "bmshj2018-hyperprior": {"N": 12, "M": 18},
     "cheng2020-anchor": {"N": 16},
     "cheng2020-attn": {"N": 12},
@@ -31,6 +33,8 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 GAIN = {
+    "bmshj2018-factorized": 1.6,
+    "bmshj2018-factorized-relu": 2.6,
     "bmshj2018-hyperprior": 1.6,
     "cheng2020-anchor": 1.05,
     "cheng2020-attn": 0.9,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
+from compressai.models.sensetime import Elic2022Official
 from torch import Tensor, nn
 
+from codecspec import runtime
 from codecspec.runtime import (
     ChannelGroupsLatentCodec,
     LRPGaussianLatentCodec,
@@ -19,7 +23,7 @@ from codecspec.runtime import (
 )
 from codecspec.schema.errors import CheckpointError
 from tests.golden import golden_models
-from tests.runtime.small_codecs import small
+from tests.runtime.small_codecs import SMALL, small
 
 
 def composed(m: int, slices: int, clamp: int, side: int) -> ChannelGroupsLatentCodec:
@@ -55,6 +59,13 @@ def test_a_composed_codec_is_the_compiled_one() -> None:
     assert torch.equal(found["likelihoods"]["y"], expected["likelihoods"]["y"])
 
 
+def test_counts_of_a_canonical_checkpoint() -> None:
+    state = small("wacnn").state_dict()
+    heads = {"prefix": "latent_codec.y.channel_context.y", "suffix": "mean_cc.0.weight"}
+    assert infer_num_slices(state, **heads) == SMALL["wacnn"]["slices"]
+    assert infer_max_support_slices(state, SMALL["wacnn"]["M"], SMALL["wacnn"]["slices"], **heads) == 3
+
+
 def test_a_filter_is_counted_by_running_it() -> None:
     seen: dict[int, int] = {}
 
@@ -80,11 +91,61 @@ def test_counts_are_those_of_the_published_checkpoints(name: str, slices: int, c
     latent = len(golden["outputs"]["y_bits_per_channel"])
     prefix, suffix = "cc_mean_transforms.", ".0.weight"
     assert infer_num_slices(state, prefix=prefix, suffix=suffix) == slices
+    assert infer_num_slices(state, prefix="lrp_transforms", suffix="0.weight") == slices
     assert infer_max_support_slices(state, latent, slices) == clamp
     for k in range(slices):
         width = latent // slices
         assert state[f"{prefix}{k}{suffix}"].shape[1] == slice_support_channels(latent, width, k, clamp)
         assert state[f"lrp_transforms.{k}.0.weight"].shape[1] == lrp_support_channels(latent, width, k, clamp)
+
+
+def test_compressais_own_leaves_and_contexts_stand_in_our_groups() -> None:
+    """ELIC's, whose shapes are (C, H, W): what CompressAI's container makes of them, and each decodes the other's."""
+    theirs = golden_models.fill(Elic2022Official(N=12, M=24, groups=[3, 5, 4, 12]).eval())
+    theirs.update()
+    reference = theirs.latent_codec["y"]
+    ours = ChannelGroupsLatentCodec(
+        dict(reference.latent_codec.items()), dict(reference.channel_context.items()), groups=reference.groups
+    )
+    generator = torch.Generator().manual_seed(1)
+    y, side = torch.randn(2, 24, 8, 6, generator=generator) * 3, torch.randn(2, 24, 8, 6, generator=generator)
+    with torch.no_grad():
+        expected, found = reference(y, side), ours(y, side)
+        assert torch.equal(found["y_hat"], expected["y_hat"])
+        assert torch.equal(found["likelihoods"]["y"], expected["likelihoods"]["y"])
+        coded = ours.compress(y, side)
+        assert coded["strings"] == reference.compress(y, side)["strings"]
+        assert [len(shape) for shape in coded["shape"]] == [3] * 4
+        for codec in (ours, reference):
+            assert torch.equal(codec.decompress(coded["strings"], coded["shape"], side)["y_hat"], expected["y_hat"])
+
+
+ISSUED = {
+    "DualHyperSynthesis": "h_mean_s, h_scale_s",
+    "LRPGaussianLatentCodec": "lrp_transform, *, lrp_scale=0.5, mean_support_trail_channels=0",
+    "ChannelGroupsLatentCodec": "latent_codec, channel_context, *, groups, max_support_slices=-1, support_filter=None, "
+    "support_slices=None, side_in_context=False",
+    "MeanScaleContextHead": "mean_cc, scale_cc, mean_support_transform=None, scale_support_transform=None, *, "
+    "side_split=0, emit_mean_support=False",
+    "build_mean_scale_head": "slice_ch, support_ch, *, widths, support_transform_factory=None, side_split=0, "
+    "emit_mean_support=False",
+    "build_channel_slice_codec": "*, groups, leaf_factory, channel_context_factory, max_support_slices=-1, "
+    "support_filter=None, support_count_fn=None, side_in_context=False, side_channels=0",
+    "make_entropy_transform": "in_channels, out_channels, *, widths",
+    "slice_support_channels": "latent_channels, slice_channels, index, max_support_slices",
+    "lrp_support_channels": "latent_channels, slice_channels, index, max_support_slices",
+    "infer_num_slices": "state_dict, *, prefix, suffix",
+    "infer_max_support_slices": "state_dict, latent_channels, num_slices",
+}
+"""Names and arguments that others' code relies on; what may follow them is ours to add."""
+
+
+def test_names_and_arguments_stay() -> None:
+    assert sorted(runtime.__all__) == sorted(ISSUED)
+    for name, arguments in ISSUED.items():
+        parameters = inspect.signature(getattr(runtime, name)).parameters.values()
+        bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+        assert str(inspect.Signature(bare)).startswith(f"({arguments}"), name
 
 
 def test_counts_of_what_is_no_such_checkpoint_are_refused() -> None:

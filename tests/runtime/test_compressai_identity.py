@@ -10,6 +10,8 @@ from compressai.models import (
     Cheng2020Anchor,
     Cheng2020Attention,
     CompressionModel,
+    FactorizedPrior,
+    FactorizedPriorReLU,
     JointAutoregressiveHierarchicalPriors,
     MeanScaleHyperprior,
     ScaleHyperprior,
@@ -26,6 +28,8 @@ from tests.golden.golden_models import fill
 from tests.runtime.small_codecs import images
 
 MODELS: dict[str, Any] = {
+    "bmshj2018-factorized": FactorizedPrior,
+    "bmshj2018-factorized-relu": FactorizedPriorReLU,
     "bmshj2018-hyperprior": ScaleHyperprior,
     "mbt2018-mean": MeanScaleHyperprior,
     "mbt2018": JointAutoregressiveHierarchicalPriors,

@@ -57,6 +57,7 @@ def test_y_hat_of_wacnn_is_the_same_in_training_and_eval() -> None:
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_gradients_reach_every_parameter(name: str) -> None:
+    torch.manual_seed(0)  # STF drops blocks at random, and a block that is dropped learns nothing
     codec = small(name).train()
     out = codec(images(2, 128, 128))
     seen = [*out["likelihoods"].values(), *out.get("aux_likelihoods", {}).values()]
@@ -77,5 +78,6 @@ def test_quantiles_learn_from_the_auxiliary_loss_alone(name: str) -> None:
     codec.aux_loss().backward()
     reached = [key for key, parameter in codec.named_parameters() if parameter.grad is not None]
     aux = ["aux_entropy_model.y_entropy_bottleneck.quantiles"] if codec.spec.aux else []
-    assert sorted(reached) == [*aux, "latent_codec.z.entropy_bottleneck.quantiles"]
+    latent = "y" if codec.spec.latent_codec.type == "factorized" else "z"
+    assert sorted(reached) == [*aux, f"latent_codec.{latent}.entropy_bottleneck.quantiles"]
     assert all(codec.get_parameter(key).grad.any() for key in reached)

@@ -66,7 +66,31 @@ KEYS = [
     ),
     Bad("type-is-a-number", spoilt("{type: gdn}", "{type: ^3}"), "E-unknown-type", ("unknown type 3", "gdn")),
     Bad("type-is-a-list", spoilt("{type: gdn}", "{type: ^[gdn]}"), "E-unknown-type", ("['gdn']", "gdn")),
-    Bad("missing-type", spoilt("{type: gdn}", "^{inverse: true}"), "E-missing-key", ("'type'", "a mapping (inverse)")),
+    Bad(
+        "missing-type",
+        spoilt("{type: gdn}", "^{inverse: true}"),
+        "E-missing-key",
+        ("'type'", "a mapping (inverse); allowed here: conv, deconv, subpel, gdn,"),
+    ),
+    Bad(
+        "missing-type-of-a-leaf",
+        spoilt("{type: lrp_gaussian, widths: [8]}", "[^{count: 1}, {type: gaussian, n: 1}]", GROUPS),
+        "E-missing-key",
+        ("a mapping (count); allowed here: gaussian, lrp_gaussian, checkerboard, raster_scan",),
+        problems=2,
+    ),
+    Bad(
+        "missing-type-of-a-dual-synthesis",
+        spoilt("    type: dual\n", "", GROUPS).replace("    mean:", "    ^mean:"),
+        "E-missing-key",
+        ("a mapping (mean, scale); allowed here: dual",),
+    ),
+    Bad(
+        "missing-type-in-a-repeat",
+        spoilt("{type: leaky_relu, slope: i}", "^{slope: i}"),
+        "E-missing-key",
+        ("a mapping (slope); allowed here: conv,",),
+    ),
     Bad(
         "missing-key-at-the-top",
         "^" + spoilt("name: tiny\n", ""),

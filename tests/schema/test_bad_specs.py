@@ -14,11 +14,12 @@ from codecspec.schema.load import load_spec
 from tests.schema.bad_aux import AUXILIARY
 from tests.schema.bad_fields import FIELDS
 from tests.schema.bad_files import FILES
+from tests.schema.bad_latents import LATENTS
 from tests.schema.bad_meaning import MEANING
 from tests.schema.bad_spec import GROUPS, TINY, Bad, check, spoilt
 from tests.schema.bad_transformers import TRANSFORMERS
 
-ALL = [*FIELDS, *MEANING, *TRANSFORMERS, *FILES, *AUXILIARY]
+ALL = [*FIELDS, *MEANING, *TRANSFORMERS, *FILES, *AUXILIARY, *LATENTS]
 NASTIEST = (
     "alias-bomb",
     "nested-flow",

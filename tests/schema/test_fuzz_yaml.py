@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from codecspec import specs
-from codecspec.compiler.canonical import spec_hash
+from codecspec.compiler.canonical import dump_spec, spec_hash
 from codecspec.compiler.lower import lower
-from codecspec.compiler.saved_model import dump_spec
 from codecspec.schema.errors import Problem, SpecError
 from codecspec.schema.expressions import MAX_LENGTH, MAX_VALUE, ExpressionError, Value, evaluate
 from codecspec.schema.load import parse_spec

@@ -12,7 +12,14 @@ import pytest
 import torch
 
 import codecspec as cs
-from codecspec.compiler.checkpoints import HASH_KEY, SPEC_KEY, read_metadata, read_tensors, write_safetensors
+from codecspec.compiler.checkpoints import (
+    HASH_KEY,
+    SPEC_KEY,
+    read_manifest,
+    read_metadata,
+    read_tensors,
+    write_safetensors,
+)
 from codecspec.compiler.convert import from_canonical
 from codecspec.compiler.layouts import load_layout
 from tests.runtime.small_codecs import SMALL, images, small
@@ -58,6 +65,13 @@ def test_safetensors_and_their_metadata(tmp_path: Path) -> None:
     assert read_metadata(tmp_path / "x.safetensors") == {"k": "v"}
 
 
+@pytest.mark.parametrize("length", range(200, 900, 8))
+def test_a_header_of_any_length(tmp_path: Path, length: int) -> None:
+    """Its first byte may be that of a pickle."""
+    write_safetensors(STATE, tmp_path / "x.safetensors", {"k": "v" * length})
+    assert same(read_tensors(tmp_path / "x.safetensors"))
+
+
 def test_shared_tensors_are_written_each(tmp_path: Path) -> None:
     one = torch.ones(4)
     write_safetensors({"a": one, "b": one, "c": one[:2]}, tmp_path / "x.safetensors", {})
@@ -74,11 +88,8 @@ class Evil:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (pickle.dumps(Evil(), protocol=4), "cannot be read as a checkpoint"),
-        (
-            pickle.dumps(Evil(), protocol=2),
-            "it names posix.system, which no state dict needs; nothing in the file was run",
-        ),
+        (pickle.dumps(Evil(), protocol=2), "it names posix.system, which no state dict needs; nothing in it was run"),
+        (pickle.dumps(Evil(), protocol=4), "it names posix.system, which no state dict needs; nothing in it was run"),
         (b"", "cannot be read as a checkpoint: truncated, damaged or of another format"),
         (b"PK\x03\x04garbage", "cannot be read as a checkpoint: truncated, damaged or of another format"),
         (
@@ -184,11 +195,21 @@ def test_a_spec_inside_a_file_names_no_other_file(tmp_path: Path) -> None:
     assert caught.value.where == f"{tmp_path / 'x.safetensors'}#spec:2:1"
 
 
-def test_a_file_without_a_spec_says_what_to_do(tmp_path: Path) -> None:
+def test_a_file_of_no_model_says_so(tmp_path: Path) -> None:
     write_safetensors(STATE, tmp_path / "x.safetensors", {})
-    with pytest.raises(cs.CheckpointError, match="there is no spec in this file") as caught:
+    with pytest.raises(cs.CheckpointError, match="no spec has exactly these tensors") as caught:
         cs.load(tmp_path / "x.safetensors")
-    assert "--weights" in caught.value.hint
+    assert caught.value.code == "E-infer"
+
+
+@pytest.mark.parametrize("first", [0x80, 0x50])
+def test_a_header_whose_length_begins_as_another_format_does(first: int, tmp_path: Path) -> None:
+    for padding in range(256):
+        write_safetensors(STATE, tmp_path / "x.safetensors", {"x": "." * padding})
+        if (tmp_path / "x.safetensors").read_bytes()[0] == first:
+            break
+    assert (tmp_path / "x.safetensors").read_bytes()[0] == first
+    assert read_manifest(tmp_path / "x.safetensors").format == "safetensors"
 
 
 def test_the_spec_in_a_file_is_text_that_loads(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""`codecspec bd`: one codec against another by Bjontegaard's method."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codecspec.cli.run import print_json
+
+
+def bd(
+    anchor: Annotated[Path, typer.Argument(metavar="A.json", help="Results of the codec to compare with.")],
+    test: Annotated[Path, typer.Argument(metavar="B.json", help="Results of the codec in question.")],
+    metric: Annotated[str, typer.Option(metavar="psnr|ms-ssim", help="What quality is.")] = "psnr",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare codec B with codec A: the rate that B takes more at the same quality, and its quality at the same rate.
+
+    A negative BD-rate is a saving. Each figure is given for cubic, PCHIP and Akima interpolation, over the range that
+    both curves have; at least four points each.
+    """
+    from codecspec.cli.metrics import metric_of
+    from codecspec.runtime.bjontegaard import METHODS, bjontegaard
+    from codecspec.runtime.curves import TITLES
+    from codecspec.runtime.results import read_results
+
+    which = metric_of(metric)
+    curves = [read_results(path).curve(which) for path in (anchor, test)]
+    compared = bjontegaard(*curves)
+    if as_json:
+        print_json({"anchor": curves[0].name, "test": curves[1].name, **asdict(compared)})
+        return
+    name = f"BD-{TITLES[which]}"
+    quality, rate = compared.quality_overlap, compared.rate_overlap
+    print(f"{curves[1].name} against {curves[0].name}")
+    print(f"  {'method':8}{'BD-rate':>10}{name:>14}")
+    for method in METHODS:
+        print(f"  {method:8}{compared.rate_percent[method]:>+9.2f}%{compared.quality_db[method]:>+11.3f} dB")
+    print(f"  BD-rate over {quality.low:.2f} to {quality.high:.2f} dB, {quality.share:.0%} of what either covers")
+    print(f"  {name} over {rate.low:.3f} to {rate.high:.3f} bits per pixel, {rate.share:.0%}")

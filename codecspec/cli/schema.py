@@ -1,0 +1,34 @@
+"""`codecspec schema`: the language for editors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codecspec.cli.outputs import require_output
+from codecspec.schema.json_schema import json_schema
+from codecspec.schema.whole_file import whole_file
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Write it there instead, e.g. codecspec.schema.json.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of specs, with which an editor completes, explains and checks them.
+
+    An editor with a YAML language server reads it where a spec's first line says
+    `# yaml-language-server: $schema=codecspec.schema.json`, a path from the spec's own folder.
+    """
+    text = json.dumps(json_schema(), indent=1) + "\n"
+    if output is None:
+        print(text, end="")
+        return
+    require_output(output)
+    with whole_file(output) as partial:
+        partial.write_text(text, encoding="utf-8")
+    print(f"saved {output} ({output.stat().st_size:,} bytes)")
+    print(f"A spec beside it finds it by its first line: # yaml-language-server: $schema={output.name}")

@@ -1,0 +1,89 @@
+"""`codecspec stats`: what codecs cost, side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from codecspec.cli.params import params_of
+from codecspec.cli.run import print_json
+from codecspec.compiler.lower import lower
+from codecspec.compiler.statistics import KODAK, Statistics, statistics
+from codecspec.schema.errors import UsageError
+from codecspec.schema.load import load_spec
+
+TITLES = {"aux": "aux (training only)"}
+MIB = 2**20
+
+
+def stats(
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC|NAME...", help="YAML files, or names of zoo specs.")],
+    assignments: Annotated[
+        list[str], typer.Option("--set", metavar="K=V", help="Put a param in place, in every spec.")
+    ] = [],  # noqa: B006
+    size: Annotated[
+        str, typer.Option(metavar="WxH", help="The image in pixels that the memory is for.")
+    ] = f"{KODAK[0]}x{KODAK[1]}",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show parameters, multiply-accumulates and memory of codecs side by side; no weights, no PyTorch.
+
+    kMAC/px: thousand multiply-accumulates per pixel (a MAC is two FLOP). Activations: the peak of what is alive at
+    once in float32, one image through encoder and decoder; likelihoods and the coder's own needs come on top.
+    """
+    pixels = _size(size)
+    params = params_of(assignments)
+    figures = [statistics(lower(load_spec(spec, **params)), pixels) for spec in specs]
+    if as_json:
+        print_json([{"spec": spec, **asdict(each)} for spec, each in zip(specs, figures, strict=True)])
+        return
+    _print(specs, figures)
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if match is None:
+        raise UsageError("E-usage", f"--size {text}", "a size is width and height in pixels, e.g. --size 768x512")
+    return int(match[1]), int(match[2])
+
+
+def _print(specs: list[str], figures: list[Statistics]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    parts = list(dict.fromkeys(part for each in figures for part in each.parameters_by_part))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    for spec in specs:
+        table.add_column(spec, justify="right", overflow="fold")
+
+    def row(title: str, row_figures: Iterable[float | None], form: str, style: str = "") -> None:
+        table.add_row(title, *("" if each is None else format(each, form) for each in row_figures), style=style)
+
+    def block(title: str, name: str, form: str, scale: float = 1) -> None:
+        row(title, (getattr(each, name) / scale for each in figures), form, "bold")
+        for part in parts:
+            by_part = [getattr(each, f"{name}_by_part").get(part) for each in figures]
+            row(f"  {TITLES.get(part, part)}", (None if own is None else own / scale for own in by_part), form)
+
+    block("parameters", "parameters", ",.0f")
+    block("kMAC/px", "kmacs_per_pixel", ",.2f")
+    row("  encoder (all but g_s)", (each.encoder_kmacs_per_pixel for each in figures), ",.2f")
+    row("  decoder (all but g_a, h_a)", (each.decoder_kmacs_per_pixel for each in figures), ",.2f")
+    block("activations, MiB", "activation_bytes", ",.1f", MIB)
+    row("weights, MiB", (each.weight_bytes / MIB for each in figures), ",.1f", "bold")
+    console = Console(highlight=False)
+    console = Console(width=None if console.is_terminal else 40 + 24 * len(specs), highlight=False)
+    console.print(table)
+    console.print(f"activations for {_images(figures)}, float32", soft_wrap=True, style="dim")
+
+
+def _images(figures: Iterable[Statistics]) -> str:
+    padded = {each.padded_size for each in figures}
+    size = next(iter(figures)).size
+    said = f"one image of {size[0]}x{size[1]}"
+    return said if padded == {size} else f"{said}, padded to {', '.join(f'{w}x{h}' for w, h in sorted(padded))}"

@@ -1,0 +1,1 @@
+"""From a checkpoint's tensors to the spec that it was built from, with proof."""

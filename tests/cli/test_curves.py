@@ -1,0 +1,91 @@
+"""`codecspec plot` and `codecspec bd`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from codecspec.runtime.bjontegaard import bjontegaard
+from codecspec.runtime.results import Results, read_results
+from tests.cli.conftest import Command
+
+MINE = Results("mine", {"bpp": (0.1, 0.2, 0.4, 0.8), "psnr-rgb": (28.4, 30.3, 32.5, 34.6)}, "measured")
+THEIRS = Results("theirs", {"bpp": (0.1, 0.2, 0.4, 0.8), "psnr-rgb": (28.0, 30.0, 32.0, 34.0)})
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> tuple[Path, Path]:
+    MINE.write(tmp_path / "mine.json")
+    THEIRS.write(tmp_path / "theirs.json")
+    return tmp_path / "mine.json", tmp_path / "theirs.json"
+
+
+@pytest.mark.parametrize("ending", [".svg", ".html"])
+def test_plot(command: Command, results: tuple[Path, Path], tmp_path: Path, ending: str) -> None:
+    done = command("codecspec", "plot", *results, "-o", tmp_path / f"curve{ending}")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[:2] == ["mine (measured): 4 points", "theirs (published): 4 points"]
+    assert "mine (measured): 0.1000 bits per pixel, 28.400 dB" in (tmp_path / f"curve{ending}").read_text()
+
+
+def test_plot_json(command: Command, results: tuple[Path, Path], tmp_path: Path) -> None:
+    done = command("codecspec", "plot", results[0], "-o", tmp_path / "curve.svg", "--json")
+    said = json.loads(done.out)
+    assert said["curves"] == [
+        {"name": "mine", "provenance": "measured", "points": [[0.1, 28.4], [0.2, 30.3], [0.4, 32.5], [0.8, 34.6]]}
+    ]
+    assert (said["metric"], said["saved"]) == ("psnr", str(tmp_path / "curve.svg"))
+
+
+def test_bd(command: Command, results: tuple[Path, Path]) -> None:
+    mine, theirs = results
+    done = command("codecspec", "bd", theirs, mine)
+    assert (done.code, done.err) == (0, "")
+    expected = bjontegaard(*(read_results(path).curve("psnr") for path in (theirs, mine)))
+    lines = done.out.splitlines()
+    assert lines[0] == "mine against theirs"
+    for line, method in zip(lines[2:5], ("cubic", "pchip", "akima"), strict=True):
+        assert line.split() == [
+            method,
+            f"{expected.rate_percent[method]:+.2f}%",
+            f"{expected.quality_db[method]:+.3f}",
+            "dB",
+        ]
+    assert lines[5] == "  BD-rate over 28.40 to 34.00 dB, 85% of what either covers"
+    assert lines[6] == "  BD-PSNR over 0.100 to 0.800 bits per pixel, 100%"
+
+
+def test_bd_json(command: Command, results: tuple[Path, Path]) -> None:
+    said = json.loads(command("codecspec", "bd", *results, "--json").out)
+    assert (said["anchor"], said["test"]) == ("mine", "theirs")
+    assert said["rate_percent"]["pchip"] > 10
+    assert said["quality_overlap"]["low"] == 28.4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plot", "mine.json", "-o", "curve.pdf"], "E-usage at curve.pdf: a picture ends in"),
+        (["plot", "mine.json", "-o", "no/curve.svg"], "E-output at no/curve.svg: it cannot be written"),
+        (["plot", "mine.json", "-o", "curve.svg", "--metric", "psnrr"], "did you mean 'psnr'?"),
+        (["plot", "mine.json", "-o", "curve.svg", "--metric", "ms-ssim"], "no 'ms-ssim-rgb' in the results"),
+        (["plot", "none.json", "-o", "curve.svg"], "E-results at none.json: it cannot be read"),
+        (["bd", "mine.json", "none.json"], "E-results at none.json"),
+        (["bd", "mine.json"], "Missing argument"),
+    ],
+)
+def test_wrong_input(
+    command: Command,
+    results: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command("codecspec", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "theirs.json"]

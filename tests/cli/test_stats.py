@@ -1,0 +1,57 @@
+"""`codecspec stats` prints the figures of codecs side by side."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import codecspec as cs
+from tests.cli.conftest import Command
+
+
+def test_side_by_side(command: Command) -> None:
+    done = command("codecspec", "stats", "wacnn", "cca-aux")
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split() for line in done.out.splitlines()]
+    assert rows[0] == ["wacnn", "cca-aux"]
+    wacnn, cca = (cs.statistics(cs.lower(cs.load_spec(name))) for name in ("wacnn", "cca-aux"))
+    assert ["parameters", f"{wacnn.parameters:,}", f"{cca.parameters:,}"] in rows
+    assert ["kMAC/px", f"{wacnn.kmacs_per_pixel:,.2f}", f"{cca.kmacs_per_pixel:,.2f}"] in rows
+    assert ["g_a", f"{wacnn.kmacs_per_pixel_by_part['g_a']:,.2f}", "557.39"] in rows
+    assert ["aux", "(training", "only)", f"{cca.parameters_by_part['aux']:,}"] in rows
+    assert any(row[:2] == ["activations,", "MiB"] and float(row[2]) > 200 for row in rows)
+    assert "one image of 768x512, float32" in done.out
+
+
+def test_json_params_and_size(command: Command) -> None:
+    done = command("codecspec", "stats", "mbt2018", "mbt2018-mean", "--set", "N=64", "--size", "100x60", "--json")
+    first, second = json.loads(done.out)
+    assert (first["spec"], second["spec"]) == ("mbt2018", "mbt2018-mean")
+    assert second["parameters"] == cs.lower(cs.load_spec("mbt2018-mean", N=64)).parameters
+    assert (second["size"], second["padded_size"]) == ([100, 60], [128, 64])
+    assert second["weight_bytes"] == 4 * second["parameters"]
+
+
+def test_padding_is_said(command: Command) -> None:
+    assert "one image of 100x60, padded to 128x64" in command("codecspec", "stats", "wacnn", "--size", "100x60").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["wacnn", "--size", "768"], "E-usage at --size 768: a size is width and height in pixels"),
+        (["wacnn", "--size", "0x1"], "an image's sides are 1 to 65535 pixels"),
+        (["wacn"], "E-no-such-spec at wacn:1:1: .* did you mean 'wacnn'?"),
+        (["wacnn", "--set", "Q=1"], "no param 'Q'"),
+        ([], "Missing argument"),
+    ],
+)
+def test_wrong_input(command: Command, arguments: list[str], said: str) -> None:
+    done = command("codecspec", "stats", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert all(part in done.said for part in said.split(" .* "))
+
+
+def test_no_colour_off_a_terminal(command: Command) -> None:
+    assert "\x1b" not in command("codecspec", "stats", "wacnn").out
