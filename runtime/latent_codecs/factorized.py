@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from compressai.latent_codecs import LatentCodec
 from torch import Tensor
 
-from codecspec.runtime.latent_codecs.symbols import Strings
+from codecspec.runtime.compressai_classes import LatentCodec
+from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
+from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 
 
 class FactorizedLatentCodec(LatentCodec):
@@ -39,6 +40,20 @@ class FactorizedLatentCodec(LatentCodec):
         """The inverse of `compress` -> `y_hat`."""
         out: dict[str, Any] = self.y.decompress(strings, shape)
         return out
+
+    def code(self, y: Tensor | None, size: tuple[int, int], coder: SymbolCoder) -> Tensor:
+        """Code y (N, M, H, W) of `size` (H, W) -> y_hat; y is None when reading.
+
+        Raises:
+            StreamError: y is not finite or too large to code, or the coder has no such latent.
+        """
+        y_hat: Tensor = self.y.code(y, size, coder)
+        return y_hat
+
+    def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
+        """The one part of a y of so many positions; its channels are those of its densities."""
+        found: list[LatentPart] = self.y.parts(size)
+        return found
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int]:
         """The `shape` of a y of (height, width) positions."""

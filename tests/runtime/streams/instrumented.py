@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.coding_tables import coding_tables, gaussian_indexes, lower_bound
 from codecspec.runtime.latent_codecs.channel_groups import ChannelGroupsLatentCodec
+from codecspec.runtime.latent_codecs.entropy_bottleneck import EntropyBottleneckLatentCodec
 from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
 from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead
 from codecspec.runtime.latent_codecs.raster_scan import RasterScanLatentCodec
@@ -142,6 +143,9 @@ def with_sane_scales(codec: Codec) -> Codec:
         for key, leaf in y.latent_codec.items():
             head = dict(y.channel_context.items()).get(key)
             _widen(leaf, head.scale_cc if isinstance(head, MeanScaleContextHead) else None)
+    elif isinstance(y, EntropyBottleneckLatentCodec):
+        y.entropy_bottleneck.matrices[0].data -= 2  # as wide
+        codec.update(force=True, update_quantiles=True)  # tables of the whole density, as training comes to it
     else:
         _widen(y, latent.h_s)
     return codec
