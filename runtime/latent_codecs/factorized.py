@@ -51,9 +51,9 @@ class FactorizedLatentCodec(LatentCodec):
         return y_hat
 
     def parts(self, channels: int, size: tuple[int, int]) -> list[LatentPart]:
-        """The one part of a y of so many positions; its channels are those of its density."""
-        parts: list[LatentPart] = self.y.parts(size)
-        return parts
+        """The one part of a y of so many positions; its channels are those of its densities."""
+        found: list[LatentPart] = self.y.parts(size)
+        return found
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int]:
         """The `shape` of a y of (height, width) positions."""

@@ -133,7 +133,7 @@ def given(symbols: Symbols | None) -> Symbols:
 def _scales(scales: Tensor, part: str) -> Scales:
     """(N, ...) -> (N, n) float32, which is what tables are chosen by, whatever the networks compute in."""
     require_finite(scales, part, "scales")
-    return scales.detach().to("cpu", torch.float32).flatten(1).numpy()
+    return scales.detach().to("cpu", torch.float32).flatten(1).contiguous().numpy()
 
 
 def _symbols(y: Tensor | None, means: Tensor | None, part: str) -> Symbols | None:
@@ -143,7 +143,7 @@ def _symbols(y: Tensor | None, means: Tensor | None, part: str) -> Symbols | Non
         return None
     residual = y.detach() if means is None else y.detach() - means
     require_codable(residual, part)
-    return residual.round().to("cpu", torch.int32).flatten(1).numpy()
+    return residual.round().to("cpu", torch.int32).flatten(1).contiguous().numpy()
 
 
 def _y_hat(symbols: Symbols, like: Tensor, means: Tensor | None) -> Tensor:

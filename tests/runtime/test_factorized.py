@@ -78,9 +78,9 @@ def test_a_y_that_no_integer_stands_for_is_refused(value: float) -> None:
 def test_strings_of_another_codec_are_refused() -> None:
     codec = small(NAME)
     strings = codec.compress(images(1, 64, 64))["strings"]
-    with pytest.raises(cs.StreamError, match="2 parts of strings") as caught:
+    with pytest.raises(cs.StreamError, match="2 parts of strings, and this model codes in 1") as caught:
         codec.decompress([*strings, strings[0]], (64, 64))
-    assert caught.value.where == "y"
+    assert caught.value.where == "strings"
 
 
 def test_its_density_is_in_the_part_that_predicts_y() -> None:

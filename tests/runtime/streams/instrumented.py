@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.coding_tables import coding_tables, gaussian_indexes, lower_bound
 from codecspec.runtime.latent_codecs.channel_groups import ChannelGroupsLatentCodec
+from codecspec.runtime.latent_codecs.entropy_bottleneck import EntropyBottleneckLatentCodec
 from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
 from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead
 from codecspec.runtime.latent_codecs.raster_scan import RasterScanLatentCodec
@@ -59,7 +60,7 @@ class DriftingReader(RecordingReader):
 
     def gaussian(self, part: str, model: Any, scales: Tensor, means: Tensor | None, y: Tensor | None) -> Tensor:
         noisy = self._noisy(scales)
-        before, after = (gaussian_indexes(model, x.flatten().numpy()) for x in (scales, noisy))
+        before, after = (gaussian_indexes(model, x.flatten().contiguous().numpy()) for x in (scales, noisy))
         type(self).num_flips += int((before != after).sum())
         return super().gaussian(part, model, noisy, None if means is None else self._noisy(means), y)
 
@@ -142,6 +143,9 @@ def with_sane_scales(codec: Codec) -> Codec:
         for key, leaf in y.latent_codec.items():
             head = dict(y.channel_context.items()).get(key)
             _widen(leaf, head.scale_cc if isinstance(head, MeanScaleContextHead) else None)
+    elif isinstance(y, EntropyBottleneckLatentCodec):
+        y.entropy_bottleneck.matrices[0].data -= 2  # as wide
+        codec.update(force=True, update_quantiles=True)  # tables of the whole density, as training comes to it
     else:
         _widen(y, latent.h_s)
     return codec

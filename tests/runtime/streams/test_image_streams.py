@@ -44,7 +44,8 @@ def test_exact_streams_decode_too_and_are_smaller(codec: Codec, coder: Coder) ->
     exact = encode_image(codec, x, profile="exact", coder=coder)
     assert torch.equal(decode_image(codec, exact), decoded_of(codec, x))
     whole = len(encode_image(codec, x, coder=coder).to_bytes())
-    assert (len(exact.to_bytes()) < whole) == codec.portable
+    scales_can_drift = codec.portable and any(part.under_scales for part in codec.parts(40, 90))
+    assert (len(exact.to_bytes()) < whole) == scales_can_drift
 
 
 def test_both_coders_code_the_same_symbols(codec: Codec) -> None:
