@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.compiler.plan import TensorPlan, join
-from codecspec.schema.errors import CheckpointError, shown
+from codecspec.schema.errors import CheckpointError
 
 MAX_SEGMENTS = 32
 """Segments of a key; ours have ten at most."""
@@ -171,15 +172,16 @@ class View:
             segments = key.split(".")
             if len(segments) > MAX_SEGMENTS:
                 message = f"a key of {len(segments)} segments; a model's have at most {MAX_SEGMENTS}"
-                raise CheckpointError("E-infer", shown(key), message)
+                raise CheckpointError("E-infer", printable(seen.key), message)
             tree = root
             for segment in segments[:-1]:
                 below = tree.setdefault(segment, {})
                 if isinstance(below, Seen):
-                    raise CheckpointError("E-infer", shown(key), f"{below.key} is a tensor, and this key goes below it")
+                    message = f"{printable(below.key)} is a tensor, and this key goes below it"
+                    raise CheckpointError("E-infer", printable(seen.key), message)
                 tree = below
             if segments[-1] in tree:
-                raise CheckpointError("E-infer", shown(key), "a tensor, and the path of others")
+                raise CheckpointError("E-infer", printable(seen.key), "a tensor, and the path of others")
             tree[segments[-1]] = seen
         return cls("", root)
 
