@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from codecspec.compiler.kinds import read_latent_codec
 from codecspec.compiler.kinds.cca import CCA
 from codecspec.compiler.plan import AUX, ROOTS
-from codecspec.compiler.read_rows import read_row, row_or_unread
+from codecspec.compiler.read_rows import read_row
 from codecspec.compiler.reading import Reading, Row, Seen, Unread, View, unread_of
 
 
@@ -56,22 +56,22 @@ def read_model(tensors: Mapping[str, Seen]) -> ModelReading:
     y = _first_known(g_s.c_in if isinstance(g_s, Row) else None, g_a.c_out if isinstance(g_a, Row) else None)
     latent_codec = read_latent_codec(at_latent, y) or Unread.of(at_latent)
     aux = (CCA().read_conditional(at_aux, y, _side_of(latent_codec)) or Unread.of(at_aux)) if at_aux else None
-    strange = tuple(seen for key, seen in tensors.items() if key.split(".", 1)[0] not in ROOTS)
+    strange = tuple(seen for key, seen in tensors.items() if is_strange(key))
     return ModelReading(g_a, g_s, latent_codec, aux, strange)
+
+
+def is_strange(key: str) -> bool:
+    """Whether a key stands outside of all that the canonical layout has."""
+    return key.partition(".")[0] not in ROOTS
 
 
 def _transforms(at_g_a: View, at_g_s: View, at_latent: View) -> tuple[Row | Unread, Row | Unread]:
     """The analysis and the synthesis. Where each may be several, those that fit each other, and the latent codec if its
     tensors tell what that takes."""
-    ups = read_row(at_g_s)
-    pairs = [
-        (down, up)
-        for down in read_row(at_g_a)
-        for up in ups
-        if _agree(down.c_in, up.c_out) and _agree(down.c_out, up.c_in)
-    ]
+    downs, ups = read_row(at_g_a), read_row(at_g_s)
+    pairs = [(down, up) for down in downs for up in ups if _agree(down.c_in, up.c_out) and _agree(down.c_out, up.c_in)]
     if not pairs:
-        return row_or_unread(at_g_a, None), row_or_unread(at_g_s, None)
+        return downs[0] if downs else Unread.of(at_g_a), ups[0] if ups else Unread.of(at_g_s)
     latents = {_first_known(down.c_out, up.c_in) for down, up in pairs}
     y = latents.pop() if len(latents) == 1 else None
     if y is None:

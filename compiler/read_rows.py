@@ -21,7 +21,8 @@ def read_row(view: View) -> list[Row]:
         return []
     if not indexes:
         return [Row(view.path, None, None, ())]
-    places = [_place(view, i) if str(i) in view.children else () for i in range(indexes[-1] + 1)]
+    known = set(indexes)
+    places = [_place(view, i) if i in known else () for i in range(indexes[-1] + 1)]
     firsts = _firsts(places)
     rows: list[Row] = []
     for c_in in firsts:

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 from codecspec.compiler.canonical_tensors import CanonicalTensors, TensorLike, in_layouts
+from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.compiler.inference.families import Fit, families, fit
 from codecspec.compiler.inference.lift import lift, lift_understood
 from codecspec.compiler.lower import lower
-from codecspec.compiler.read_model import ModelReading, read_model
+from codecspec.compiler.read_model import ModelReading, is_strange, read_model
 from codecspec.compiler.reading import Reading, Row, Unread
 from codecspec.schema.errors import CheckpointError, Problem, SchemaError, listed
 from codecspec.schema.load import load_spec
@@ -21,6 +23,8 @@ MAX_NAMED = 6
 """Keys that are named of each sort."""
 MAX_LAYOUTS = 3
 """Layouts whose families are compared, those that take most keys."""
+MAX_COMPARED = 10_000
+"""Tensors up to which layouts and families are compared; the zoo's have some thousands at most."""
 MIN_LIKENESS = 0.4
 """The share of tensors in common from which on a family is near."""
 
@@ -57,9 +61,10 @@ class MisfitError(CheckpointError):
 def misfit(infos: Mapping[str, TensorLike], source: str) -> MisfitError:
     """The error that says why there is no spec: the first keys that nothing knows, how far the rest was understood, and
     what the nearest family has that the checkpoint has not, and the reverse."""
-    views = sorted(in_layouts(infos, whole=False), key=_num_strange)[:MAX_LAYOUTS]
+    large = len(infos) > MAX_COMPARED
+    views = sorted(islice(in_layouts(infos, whole=False), 1 if large else None), key=_num_strange)[:MAX_LAYOUTS]
     readings = [read_model(view.tensors) for view in views]
-    near = _nearest(views, readings)
+    near = None if large else _nearest(views, readings)
     best = next((i for i, view in enumerate(views) if near and view is near.tensors), 0)
     problems = [_first_words(views[best], readings[best], source)]
     if near is not None:
@@ -71,7 +76,7 @@ def misfit(infos: Mapping[str, TensorLike], source: str) -> MisfitError:
 
 def _num_strange(view: CanonicalTensors) -> int:
     if view.layout is None:
-        return len(read_model(view.tensors).strange)
+        return sum(map(is_strange, view.tensors))
     return len(view.keymap.unknown) + len(view.problems)
 
 
@@ -93,7 +98,7 @@ def _first_words(view: CanonicalTensors, reading: ModelReading, source: str) -> 
     whole = _understood(reading)
     message = "no spec has exactly these tensors"
     message += f"; understood: {listed(whole)}" if whole else "; no part of it is understood"
-    hint = f"not understood: {listed(_some(unknown))}" if unknown else _together(view, reading)
+    hint = f"not understood: {listed(map(printable, _some(unknown)))}" if unknown else _together(view, reading)
     return Problem("E-infer", source, message, hint)
 
 
@@ -137,7 +142,8 @@ def _differences(near: _Near, source: str) -> list[Problem]:
     counted = "1 tensor differs" if number == 1 else f"{number} tensors differ"
     message = f"the nearest family is {name}, in the layout {near.tensors.name}: {counted}"
     first = Problem("E-infer", source, message, "; ".join(_some(near.fit.differences)))
-    return [first, *(Problem("E-infer", where, problem.message) for where, problem in _named(near).items())]
+    named = _named(near).items()
+    return [first, *(Problem("E-infer", printable(where), problem.message) for where, problem in named)]
 
 
 def _named(near: _Near) -> dict[str, Problem]:
