@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.compiler.derived_tensors import DERIVED
 from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts, today_names
 from codecspec.compiler.plan import AUX, ROOTS, Plan, TensorPlan
 from codecspec.compiler.reading import Seen
 from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import LayoutError, Problem
+
+MAX_DIMS = 8
+"""Dimensions of which each is said."""
 
 
 class TensorLike(Protocol):
@@ -56,7 +60,7 @@ class CanonicalTensors:
         problems = [Problem("E-tensors", key, "left over: the model has no such tensor") for key in self.keymap.unknown]
         problems += self.problems
         problems += [
-            Problem("E-tensors", seen.key, f"left over: the model has no tensor {key}")
+            Problem("E-tensors", seen.key, f"left over: the model has no tensor {printable(key)}")
             for key, seen in self.tensors.items()
             if key not in planned
         ]
@@ -104,9 +108,9 @@ def in_layouts(tensors: Mapping[str, TensorLike], *, whole: bool) -> Iterator[Ca
 
 
 def with_today_names(keys: Mapping[str, TensorLike]) -> dict[str, str]:
-    """today's name of each tensor -> its key."""
+    """today's name of each tensor -> its key; of one under both its names, each is left."""
     old = today_names(keys)
-    return {old.get(key, key): key for key in keys}
+    return {name if (name := old.get(key, key)) not in keys else key: key for key in keys}
 
 
 def _mapped(layout: Layout | None, keymap: KeyMap, tensors: Mapping[str, TensorLike]) -> CanonicalTensors:
@@ -126,11 +130,14 @@ def _mapped(layout: Layout | None, keymap: KeyMap, tensors: Mapping[str, TensorL
             problems.append(Problem("E-tensors", dropped.of, error.message))
             continue
         if tuple(tensors[dropped.key].shape) != want:
-            message = (
-                f"of shape {list(tensors[dropped.key].shape)}, and the {dropped.op} of {dropped.of} is {list(want)}"
-            )
+            sizes = _sizes(tuple(tensors[dropped.key].shape))
+            message = f"of shape {sizes}, and the {dropped.op} of {dropped.of} is {list(want)}"
             problems.append(Problem("E-tensors", dropped.key, message))
     return CanonicalTensors(layout, keymap, found, tuple(problems))
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return str(list(shape)) if len(shape) <= MAX_DIMS else f"{len(shape)} dimensions"
 
 
 def _is_aux(key: str) -> bool:
@@ -141,5 +148,7 @@ def _misshapen(seen: Seen, want: TensorPlan) -> list[Problem]:
     if seen.is_floating_point != (want.dtype == "float32"):
         return [Problem("E-tensors", seen.key, f"of type {seen.dtype}, and the model needs {want.dtype}")]
     if want.role != "table" and seen.shape != want.shape:
-        return [Problem("E-tensors", seen.key, f"of shape {list(seen.shape)}, and the model needs {list(want.shape)}")]
+        return [
+            Problem("E-tensors", seen.key, f"of shape {_sizes(seen.shape)}, and the model needs {list(want.shape)}")
+        ]
     return []

@@ -205,8 +205,9 @@ class Layout:
         for key in keys:
             if key not in dropped:
                 name, op = self._rename(key, present)
-                _require_new(name, origin)
-                origin[name] = (key, op)
+                if name in origin:
+                    result.unknown.append(key)  # under both names that a tensor can have
+                origin.setdefault(name, (key, op))
         fans = {id(rule): rule.fan(origin) for rule in self._rules}
         for name in origin:
             self._take(name, fans, origin, result)
@@ -334,13 +335,9 @@ def today_names(keys: Iterable[str]) -> dict[str, str]:
     return {move.sources[0]: move.target for move in _spellings().to_canonical(keys).moves}
 
 
-def _require_new(name: str, seen: Iterable[str]) -> None:
-    if name in seen:
-        raise LayoutError("E-layout", name, "two tensors would get this key")
-
-
 def _require_unique(targets: Iterable[str]) -> None:
     seen: set[str] = set()
     for target in targets:
-        _require_new(target, seen)
+        if target in seen:
+            raise LayoutError("E-layout", target, "two tensors would get this key")
         seen.add(target)

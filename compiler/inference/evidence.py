@@ -114,6 +114,8 @@ def _fields(path: str, said: SpecModel, reading: Reading) -> Iterator[tuple[str,
         elif name == "emit_mean_support" and isinstance(said, MeanScaleContextSpec):
             yield at, _emitted(said)
         elif isinstance(value, SpecModel):
+            if "type" in type(value).model_fields:
+                yield join(at, "type"), Evidence("assumed", value.type)  # type: ignore[attr-defined]
             yield from _assumed(at, value)
         else:
             yield at, Evidence("assumed", _plain(value))
