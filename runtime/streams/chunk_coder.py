@@ -29,6 +29,7 @@ from codecspec.schema.errors import StreamError
 CHECK_BYTES = 4
 """Of the check over a chunk's symbols."""
 
+_OTHER_SCALES = "; the scales computed here are not those of the machine that wrote the stream"
 _DRIFT_HINTS: dict[Profile, str] = {
     "exact": "code it with the profile portable, or decode with the device, threads and PyTorch that it was coded with",
     "portable": "decode with a device, threads and PyTorch nearer to those that it was coded with",
@@ -52,21 +53,21 @@ class ChunkWriter(SymbolCoder):
     num_images = 0
 
     def __init__(self, header: Header) -> None:
-        self._header = header
+        self.header = header
         self._parts: list[Part] = []
         self._sides: list[bytes] = []
         self._segments: list[Segment] = []
 
     def chunks(self) -> tuple[Chunk, ...]:
         """All that was coded."""
-        coded = zip(self._parts, self._sides, pieces(self._header.coder, self._segments), strict=True)
+        coded = zip(self._parts, self._sides, pieces(self.header.coder, self._segments), strict=True)
         return tuple(Chunk(part, side + piece) for part, side, piece in coded)
 
     def code_under_scales(
         self, part: str, model: GaussianConditional, scales: Scales, symbols: Symbols | None
     ) -> Symbols:
         indexes = gaussian_indexes(model, scales[0])
-        added = syndromes(indexes) if self._header.profile == "portable" else b""
+        added = syndromes(indexes) if self.header.profile == "portable" else b""
         return self._add(part, model, given(symbols), indexes, added)
 
     def code_by_channel(
@@ -83,7 +84,7 @@ class ChunkWriter(SymbolCoder):
     def _add(self, part: str, model: EntropyModel, symbols: Symbols, indexes: Symbols, added: bytes) -> Symbols:
         image = symbols[0]
         self._parts.append(_known(part))
-        self._sides.append(added + _check(image, self._header) if len(image) else b"")
+        self._sides.append(added + _check(image, self.header) if len(image) else b"")
         self._segments.append((image, indexes, coding_tables(model)))
         return symbols
 
@@ -117,12 +118,13 @@ class ChunkReader(SymbolCoder):
         self, part: str, model: GaussianConditional, scales: Scales, symbols: Symbols | None
     ) -> Symbols:
         chunk = self._next(part)
-        with self.drift_told():
-            if self._header.profile == "portable":
-                told = chunk.take(syndrome_size(scales.shape[1]), f"the syndromes of {part}")
+        if self._header.profile == "portable":
+            told = chunk.take(syndrome_size(scales.shape[1]), f"the syndromes of {part}")
+            with self.drift_told():
                 indexes = reconcile(scales[0], gaussian_scales(model), told, lower_bound(model), where=part)
-            else:
-                indexes = gaussian_indexes(model, scales[0])
+        else:
+            indexes = gaussian_indexes(model, scales[0])
+        with self.drift_told(_OTHER_SCALES):
             return self._decoded(part, model, indexes, chunk)
 
     def code_by_channel(
@@ -136,7 +138,7 @@ class ChunkReader(SymbolCoder):
         self._pieces.open(chunk.rest(), part)
         turn = _ReadTurn(self, part, model)
         yield turn
-        with self.drift_told():
+        with self.drift_told(_OTHER_SCALES):
             self._close(part, np.concatenate(turn.symbols), expected)
 
     def decode(self, part: str, model: EntropyModel, indexes: Symbols) -> Symbols:
@@ -144,13 +146,13 @@ class ChunkReader(SymbolCoder):
         return self._pieces.decode(indexes, coding_tables(model), part)
 
     @contextmanager
-    def drift_told(self) -> Iterator[None]:
+    def drift_told(self, added: str = "") -> Iterator[None]:
         """What keeps a whole chunk under scales from being decoded is, as a rule, that those are others here."""
         try:
             yield
         except StreamError as error:
-            message = f"{error.message}; the scales computed here are not those of the machine that wrote it"
-            raise StreamError("E-stream-drift", error.where, message, _DRIFT_HINTS[self._header.profile]) from error
+            hint = _DRIFT_HINTS[self._header.profile]
+            raise StreamError("E-stream-drift", error.where, error.message + added, hint) from error
 
     def _decoded(self, part: str, model: EntropyModel, indexes: Symbols, chunk: BytesReader) -> Symbols:
         if not len(indexes):
@@ -182,7 +184,7 @@ class _ReadTurn(Turn):
         self.symbols: list[Symbols] = []
 
     def code(self, scales: Scales, symbols: Symbols | None) -> Symbols:
-        with self._reader.drift_told():
+        with self._reader.drift_told(_OTHER_SCALES):
             self.symbols.append(self._reader.decode(self._part, self._model, gaussian_indexes(self._model, scales)))
         return self.symbols[-1]
 

@@ -18,7 +18,7 @@ HEAVY = ("torch", "compressai", "timm", "numpy", "numba")
 
 MODULES_OF = {
     "PyYAML": ("yaml",),
-    "pillow": ("PIL",),
+    "pillow": ("PIL",), "pypng": ("png",),
     "quickjs-ng": ("quickjs",),
     "pydantic": ("pydantic", "pydantic_core"),
 }
@@ -80,6 +80,7 @@ LIGHT = {
     "compile-spec --tree": ["compile_spec", "wacnn", "--tree"],
     "infer-spec --help": ["infer_spec", "--help"],
     "codecspec --help": ["codecspec", "--help"],
+    "codecspec stream": ["codecspec", "stream", str(ROOT / "tests/golden/streams/version-1-codecspec-portable.csp")],
     "codecspec schema": ["codecspec", "schema"],
     "codecspec stats": ["codecspec", "stats", "wacnn", "cca-aux"],
     "codecspec zoo": ["codecspec", "zoo"],

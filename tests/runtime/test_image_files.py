@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
 
-from codecspec.runtime.image_files import WRITTEN, format_of, read_image, write_image
+from codecspec.runtime.image_files import WRITTEN, format_of, read_image, read_image_file, write_image
 from codecspec.schema.errors import StreamError, UsageError
 
 SAMPLES = np.random.default_rng(0).integers(0, 256, (11, 14, 3), dtype=np.uint8)
@@ -127,24 +128,62 @@ def rows(samples: int, height: int = 2) -> bytes:
     return (b"\x00" + bytes(range(1, 2 * samples + 1))) * height
 
 
+DEEP = np.array([[[0x0102, 0x0304, 0x0506], [0x0708, 0x090A, 0x0B0C]]] * 2)
+"""The samples of `rows(6)`, as 16 bits each."""
+
+
 @pytest.mark.parametrize(
-    ("content", "mode"),
+    ("content", "expected", "bit_depth"),
     [
-        (png(2, 2, 16, 0, rows(2)), "I;16B"),
-        (png(2, 2, 16, 2, rows(6)), "RGB;16B"),
-        (png(2, 2, 16, 4, rows(4)), "LA;16B"),
-        (png(2, 2, 16, 6, rows(8)), "RGBA;16B"),
-        (b"P5 2 2 65535\n" + bytes(8), "I"),
-        (b"P6 2 2 65535\n" + bytes(24), "RGB up to 65535"),
-        (b"P6 2 2 1023\n" + bytes(24), "RGB up to 1023"),
-        (b"P3 1 1 4095\n 1 2 3\n", "RGB up to 4095"),
+        (png(2, 2, 16, 0, rows(2)), DEEP[..., :1].repeat(3, axis=2) * 0 + np.array([[[0x0102] * 3, [0x0304] * 3]]), 16),
+        (png(2, 2, 16, 2, rows(6)), DEEP, 16),
+        (b"P5 2 2 65535\n" + bytes([1, 2, 3, 4] * 2), np.array([[[0x0102] * 3, [0x0304] * 3]] * 2), 16),
+        (b"P6 2 2 65535\n" + bytes(range(1, 13)) * 2, DEEP, 16),
+        (b"P6 1 1 1023\n" + bytes([1, 0, 0, 2, 3, 255]), np.array([[[256, 2, 1023]]]), 10),
+        (b"P6 # a note\n1 1\n4095\n" + bytes([0, 1, 0, 2, 15, 255]), np.array([[[1, 2, 4095]]]), 12),
+        (b"P3 1 1 4095\n 1 2 # blue\n 4095\n", np.array([[[1, 2, 4095]]]), 12),
     ],
 )
-def test_more_than_8_bits_a_sample_are_refused(tmp_path: Path, content: bytes, mode: str) -> None:
+def test_more_than_8_bits_a_sample_are_read_whole(
+    tmp_path: Path, content: bytes, expected: np.ndarray, bit_depth: int
+) -> None:
     """Pillow reads most of these as 8 bits, and says nothing of the half that it drops."""
     path = tmp_path / "deep"
     path.write_bytes(content)
-    refused(path, f"its samples are of mode {mode}")
+    file = read_image_file(path)
+    found = file.x[0].permute(1, 2, 0).double().numpy() * ((1 << bit_depth) - 1)
+    assert np.abs(found - expected).max() < 1e-2
+    assert file.bit_depth == bit_depth
+    assert file.grey == (b"P5" in content[:2] or content[25:26] == b"\x00")
+
+
+@pytest.mark.parametrize("colour", [4, 6])
+def test_deep_images_with_alpha_are_read_where_that_is_opaque(tmp_path: Path, colour: int) -> None:
+    channels = 2 if colour == 4 else 4
+    opaque = b"".join(b"\x00" + (bytes([1, 2] * (channels - 1)) + b"\xff\xff") * 2 for _ in range(2))
+    (tmp_path / "x.png").write_bytes(png(2, 2, 16, colour, opaque))
+    file = read_image_file(tmp_path / "x.png")
+    assert (file.grey, file.bit_depth) == (colour == 4, 16)
+    assert torch.equal(file.x, torch.full((1, 3, 2, 2), 0x0102 / 65_535))
+    (tmp_path / "x.png").write_bytes(png(2, 2, 16, colour, opaque[:-1] + b"\xfe"))
+    refused(tmp_path / "x.png", "it is transparent in places")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(2, 2, 16, 2, rows(6, height=1)),
+        png(2, 2, 16, 2, rows(6)[:-1]),
+        b"P6 2 2 65535\n" + bytes(23),
+        b"P6 1 1 1023\n" + bytes([255] * 6),
+        b"P3 1 1 4095\n 1 2\n",
+        b"P3 1 1 4095\n 1 2 4096\n",
+        b"P3 1 1 4095\n 1 2 three\n",
+    ],
+)
+def test_deep_images_that_are_broken_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "deep").write_bytes(content)
+    refused(tmp_path / "deep", "it cannot be read as an image")
 
 
 def test_the_same_files_with_8_bits_are_read(tmp_path: Path) -> None:
@@ -152,13 +191,55 @@ def test_the_same_files_with_8_bits_are_read(tmp_path: Path) -> None:
     for content in (png(2, 2, 8, 2, (b"\x00" + bytes(range(6))) * 2), b"P6 2 2 255\n" + bytes([0, 1, 2, 3, 4, 5] * 2)):
         path.write_bytes(content)
         assert samples_of(read_image(path)).tolist() == [[[0, 1, 2], [3, 4, 5]]] * 2
+        assert read_image_file(path).bit_depth == 8
 
 
 def test_deep_tiffs_are_refused(tmp_path: Path) -> None:
     grey = Image.fromarray(SAMPLES[..., 0].astype(np.uint16) * 257)
-    refused(saved(tmp_path / "x.tif", grey), "its samples are of mode I;16")
+    error = refused(
+        saved(tmp_path / "x.tif", grey), "its samples are of mode I;16; more than 8 bits a sample are read from"
+    )
+    assert error.hint == "convert it to PNG"
     refused(saved(tmp_path / "f.tif", Image.fromarray(SAMPLES[..., 0].astype(np.float32))), "of mode F; RGB, grey")
     refused(saved(tmp_path / "l.tif", PICTURE.convert("LAB")), "of mode LAB; RGB, grey")
+
+
+@pytest.mark.parametrize("ending", [".png", ".ppm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bits_there_and_back(tmp_path: Path, ending: str, channels: int) -> None:
+    x = torch.randint(0, 65_536, (1, channels, 5, 7), generator=torch.Generator().manual_seed(0)) / 65_535
+    write_image(x, tmp_path / f"x{ending}", bit_depth=12)
+    file = read_image_file(tmp_path / f"x{ending}")
+    assert (file.grey, file.bit_depth) == (channels == 1, 16)
+    assert torch.equal(file.x_for(3), x)
+
+
+@pytest.mark.parametrize("ending", sorted(WRITTEN))
+def test_grey_is_written_as_grey(tmp_path: Path, ending: str) -> None:
+    x = torch.arange(64).view(1, 1, 8, 8) / 255
+    for bit_depth in (8, 16):
+        write_image(x, tmp_path / f"x{ending}", bit_depth=bit_depth)
+        file = read_image_file(tmp_path / f"x{ending}")
+        assert file.grey or ending == ".webp", "WebP has no grey"
+        assert float((file.x[:, :1] - x).abs().max()) < (4 if ending in (".jpg", ".jpeg") else 0.5) / 255
+
+
+def test_a_coloured_image_is_none_for_a_codec_of_one_channel(tmp_path: Path) -> None:
+    file = read_image_file(saved(tmp_path / "x.png"))
+    with pytest.raises(StreamError, match="it has colours, and the model codes grey images"):
+        file.x_for(1)
+    assert read_image_file(saved(tmp_path / "g.png", PICTURE.convert("L"))).x_for(1).shape == (1, 1, *SAMPLES.shape[:2])
+
+
+def test_a_deep_image_is_turned_upright_too(tmp_path: Path) -> None:
+    deep = np.arange(6, dtype=np.uint16).reshape(2, 3) * 1000
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(deep).save(tmp_path / "x.png", exif=exif)
+        Image.fromarray((deep // 1000).astype(np.uint8)).save(tmp_path / "y.png", exif=exif)
+        found = (read_image_file(tmp_path / "x.png").x * 65.535).round()
+        assert torch.equal(found, (read_image_file(tmp_path / "y.png").x * 255).round()), orientation
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -302,8 +383,8 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "x.png"
     path.write_bytes(b"before")
 
-    def fail_halfway(self: Image.Image, partial: Path, **_: object) -> None:
-        partial.write_bytes(b"half")
+    def fail_halfway(self: Image.Image, partial: BinaryIO, **_: object) -> None:
+        partial.write(b"half")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
