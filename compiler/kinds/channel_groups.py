@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codecspec.compiler.kind import ConditionalKind, Lowering, Place, build_node
 from codecspec.compiler.plan import Node
 from codecspec.compiler.read_support import told_support
-from codecspec.compiler.reading import Reading, Told, Unread, View
+from codecspec.compiler.reading import Reading, Told, Unread, View, unread_of
 from codecspec.schema.channel_groups import ChannelGroupsSpec, group_widths
 from codecspec.schema.fields import MAX_SLICES
 from codecspec.schema.leaves import SliceLeafSpec, leaf_indexes, leaf_per_slice
@@ -46,7 +46,8 @@ class ChannelGroups(ConditionalKind[ChannelGroupsSpec]):
         if slices is None:
             return None
         heads, leaves = slices
-        head = next((head for head in heads if isinstance(head, Reading)), None)
+        readings = [head for head in heads if isinstance(head, Reading)]
+        head = next((head for head in readings if not unread_of(head)), readings[0] if readings else None)
         first = heads[0]
         widths = _told_widths(heads, leaves, channels)
         side = _side_of(heads, leaves, params)
