@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -188,11 +189,12 @@ def _wants(free: _Free, stride: int, prime: int) -> tuple[bool, bool]:
     return stride >= free.least, free.likely % (stride * prime) != 0
 
 
-def _primes(number: int) -> list[int]:
+@lru_cache(8192)
+def _primes(number: int) -> tuple[int, ...]:
     """Its prime factors, the largest first, each as often as it divides; what strides cannot make is left as one."""
     primes: list[int] = []
     for prime in range(2, MAX_STRIDE + 1):
         while number % prime == 0:
             primes.append(prime)
             number //= prime
-    return [*([number] if number > 1 else []), *reversed(primes)]
+    return (*((number,) if number > 1 else ()), *reversed(primes))
