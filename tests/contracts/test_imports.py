@@ -18,7 +18,8 @@ HEAVY = ("torch", "compressai", "timm", "numpy", "numba")
 
 MODULES_OF = {
     "PyYAML": ("yaml",),
-    "pillow": ("PIL",), "pypng": ("png",),
+    "pillow": ("PIL",),
+    "pypng": ("png",),
     "quickjs-ng": ("quickjs",),
     "pydantic": ("pydantic", "pydantic_core"),
 }
