@@ -89,6 +89,8 @@ def check_round_trip(folder: Path) -> None:
     with torch.no_grad():
         expected = codec(x)["x_hat"].clamp(0, 1)
     require(x_hat.shape == x.shape and torch.equal(x_hat, expected), "the decoded image is not the encoder's")
+    decoded = cs.decode(loaded, cs.encode(codec, x))
+    require(torch.equal(decoded, expected), "the image of a stream is not the encoder's")
 
 
 def run(folder: Path, command: str, *arguments: str, says: str = "", code: int = 0) -> str:
