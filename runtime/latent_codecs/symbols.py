@@ -66,5 +66,5 @@ def require_finite(values: Tensor, where: str, what: str) -> None:
         return
     low, high = values.aminmax()
     if not (-torch.inf < float(low) and float(high) < torch.inf):
-        message = f"its {what} go from {float(low):g} to {float(high):g}; they must be finite"
+        message = f"{what} from {float(low):g} to {float(high):g} cannot be coded with; they must be finite"
         raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")
