@@ -22,9 +22,11 @@ class CCASpec(SpecModel):
     support: Support = Support(filter="skip_most_recent")
     """Which earlier slices, of its own y_hat, a slice sees. Recoverable: as that of channel groups."""
     context: Annotated[MeanScaleContextSpec, Field(discriminator="type")]
-    """The head that turns a slice's support into its parameters; it sees the side parameters too."""
+    """The head that turns a slice's support into its parameters; it sees the side parameters too. Recoverable: yes, by
+    its keys."""
     leaf: LeafOrLeaves
-    """One leaf for all slices, or a list whose entries say how many slices they take."""
+    """One leaf for all slices, or a list whose entries say how many slices they take. Recoverable: yes, by their
+    keys."""
 
     def as_in(self, inner: ChannelGroupsSpec) -> CCASpec:
         """The branch whose channel groups are `inner`, its own in another form."""

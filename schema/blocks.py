@@ -111,7 +111,7 @@ class SequenceSpec(SpecModel):
 
     type: Literal["sequence"]
     blocks: Blocks
-    """The blocks, in order."""
+    """The blocks, in order. Recoverable: block by block; layers without tensors at its end are not."""
 
 
 BlockSpec = Annotated[

@@ -133,8 +133,10 @@ class ChannelGroupsSpec(SpecModel):
     side_in_context: Flag = False
     """The side parameters go through every context head, y0 included. Recoverable: yes, from the heads' shapes."""
     support: Support = Support()
-    """Which earlier slices a slice sees."""
+    """Which earlier slices a slice sees. Recoverable: from the heads' shapes, but for slices of the same width, and
+    never in what order."""
     context: ContextSpec
-    """The head that turns a slice's support into its parameters."""
+    """The head that turns a slice's support into its parameters. Recoverable: yes, by its keys."""
     leaf: LeafOrLeaves
-    """One leaf for all slices, or a list whose entries say how many slices they take."""
+    """One leaf for all slices, or a list whose entries say how many slices they take. Recoverable: yes, by their
+    keys."""

@@ -17,9 +17,9 @@ class DualHyperSynthesisSpec(SpecModel):
 
     type: Literal["dual"]
     mean: Blocks
-    """h_mean_s: z_hat -> the mean half of the side parameters."""
+    """h_mean_s: z_hat -> the mean half of the side parameters. Recoverable: block by block."""
     scale: Blocks
-    """h_scale_s: z_hat -> the scale half of the side parameters."""
+    """h_scale_s: z_hat -> the scale half of the side parameters. Recoverable: block by block."""
 
 
 def _synthesis_form(value: object) -> str | None:
@@ -63,13 +63,14 @@ class HyperpriorSpec(SpecModel):
 
     type: Literal["hyperprior"]
     h_a: Blocks
-    """The hyper-analysis: y -> z."""
+    """The hyper-analysis: y -> z. Recoverable: block by block."""
     h_s: HyperSynthesisSpec
-    """The hyper-synthesis: z_hat -> side parameters of y; one list of blocks, or `type: dual`."""
+    """The hyper-synthesis: z_hat -> side parameters of y; one list of blocks, or `type: dual`. Recoverable: block
+    by block."""
     z: OnlyBottleneck
-    """How z is coded."""
+    """How z is coded. Recoverable: yes, by its keys."""
     y: YSpec
-    """How y is coded."""
+    """How y is coded. Recoverable: yes, by its keys."""
 
 
 class FactorizedSpec(SpecModel):
@@ -77,7 +78,7 @@ class FactorizedSpec(SpecModel):
 
     type: Literal["factorized"]
     y: OnlyBottleneck
-    """How y is coded."""
+    """How y is coded. Recoverable: yes, by its keys."""
 
 
 LatentCodecSpec = Annotated[HyperpriorSpec | FactorizedSpec, Field(discriminator="type")]

@@ -146,28 +146,28 @@ class GaussianSliceSpec(GaussianSpec):
     """A Gaussian leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one."""
+    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
 
 
 class LRPGaussianSliceSpec(LRPGaussianSpec):
     """An LRP leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one."""
+    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
 
 
 class CheckerboardSliceSpec(CheckerboardSpec):
     """A checkerboard leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one."""
+    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
 
 
 class RasterScanSliceSpec(RasterScanSpec):
     """A raster-scan leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one."""
+    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
 
 
 SliceLeafSpec = Annotated[
