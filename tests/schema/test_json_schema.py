@@ -15,7 +15,7 @@ from codecspec import specs
 from codecspec.schema.errors import SchemaError
 from codecspec.schema.yaml_source import parse_yaml
 from tests.contracts.source_files import ROOT
-from tests.docs.test_readme import blocks
+from tests.docs.pages import specs_in_the_pages
 from tests.schema.bad_spec import GROUPS, TINY, Bad, spoilt
 from tests.schema.test_bad_specs import ALL
 
@@ -79,7 +79,7 @@ def test_zoo_spec(name: str) -> None:
     assert (specs.FOLDER / "codecspec.schema.json").is_file(), "it is where the line says, in a clone and installed"
 
 
-@pytest.mark.parametrize("text", [*blocks("yaml"), TINY, GROUPS], ids=lambda text: text.split("name: ")[1].split()[0])
+@pytest.mark.parametrize("text", [*specs_in_the_pages(), TINY, GROUPS])
 def test_other_good_specs(text: str) -> None:
     assert list(VALIDATOR.iter_errors(parsed(text))) == []
 
