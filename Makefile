@@ -16,7 +16,7 @@ ARGS            ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test quick lint types wheel clean
+.PHONY: help venv demo test quick lint types docs wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ types: $(STAMP) ## check types, strictly
 	@for name in schema compiler runtime specs; do ln -s "$(CURDIR)/$$name" $(TYPES)/codecspec/; done
 	MYPYPATH=$(TYPES) $(BIN)/mypy -p codecspec
 
+docs: $(STAMP) ## build the documentation, strictly, into build/site (to search it: python -m http.server -d build/site)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 wheel: $(STAMP) ## build the wheel, into dist/
 	@rm -rf build/lib build/bdist.* dist
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
@@ -58,5 +61,5 @@ $(STAMP): pyproject.toml
 	         "Say which to use: rm -rf $(VENV); make venv PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing codecspec and what it needs into $(VENV). The first time this downloads torch: some 3 GB, minutes."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	@touch $@

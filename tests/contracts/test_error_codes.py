@@ -21,7 +21,7 @@ def _codes_in(file: Path) -> set[str]:
 
 
 def test_each_code_has_its_section_in_the_documentation() -> None:
-    headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "errors.md").read_text(), flags=re.MULTILINE)
+    headings = re.findall(r"^### (.*)$", (ROOT / "docs" / "errors.md").read_text(), flags=re.MULTILINE)
     assert headings == list(CODES)
 
 
