@@ -35,7 +35,10 @@ def _with_progress(paths: list[Path]) -> list[Scanned]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return scan(paths)
+    with Progress(console=console, transient=True) as progress:
         task = progress.add_task("scanning", total=len(paths))
         return scan(paths, done=lambda: progress.advance(task))
 
