@@ -16,11 +16,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from compressai.entropy_models import GaussianConditional
-from compressai.models.base import get_scale_table
 from numpy.typing import NDArray
 
-import codecspec.runtime  # noqa: F401  (keeps CompressAI's warnings away)
+from codecspec.runtime.compressai_classes import GaussianConditional, get_scale_table
 from codecspec.runtime.entropy_coding import compressai_coder, rans
 from codecspec.runtime.entropy_coding.scale_index import scale_indexes
 from codecspec.runtime.entropy_coding.syndromes import reconcile, syndrome_size, syndromes
