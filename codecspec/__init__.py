@@ -7,6 +7,7 @@
     net.decompress(**bits)["x_hat"]
     data = cs.encode(net, "photo.png")        # bytes that say what they are; decode on another machine
     x_hat = cs.decode(net, data)
+    cs.evaluate(net, "kodak").models[0].averages   # bits per pixel, PSNR, MS-SSIM, seconds, of every image too
 
     spec = cs.load_spec("wacnn", N=128)       # YAML -> spec, checked
     plan = cs.lower(spec)                     # spec -> plan: tensors, parameters, MACs; no torch
@@ -31,6 +32,7 @@ from codecspec.compiler.inference.infer import Inference, infer_spec
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import load, load_weights, save
 from codecspec.compiler.statistics import Statistics, statistics
+from codecspec.evaluation import evaluate
 from codecspec.schema import (
     BuildError,
     CheckpointError,
@@ -64,6 +66,7 @@ __all__ = [
     "decode",
     "dump_spec",
     "encode",
+    "evaluate",
     "infer_spec",
     "json_schema",
     "load",

@@ -9,6 +9,7 @@ from codecspec.cli.compress import compress
 from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
 from codecspec.cli.diff import diff
+from codecspec.cli.eval import eval_models
 from codecspec.cli.inspect import inspect
 from codecspec.cli.plot import plot
 from codecspec.cli.run import run
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command(epilog="Example: codecspec compress photo.png -m wacnn.safetensors -o photo.csp")(compress)
 app.command(epilog="Example: codecspec decompress photo.csp -m wacnn.safetensors -o photo.png")(decompress)
+app.command("eval", epilog="Example: codecspec eval q1.safetensors q2.safetensors kodak -o wacnn-kodak")(eval_models)
 app.command(epilog="Example: codecspec convert ckpt.pth.tar --to canonical -o wacnn.safetensors")(convert)
 app.command(epilog="Example: codecspec diff wacnn ckpt.pth.tar")(diff)
 app.command("scan", epilog="Example: codecspec scan ~/checkpoints")(scan_folder)

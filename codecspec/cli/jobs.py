@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from codecspec.cli.outputs import require_output
+from codecspec.cli.progress import progress_bar
 from codecspec.schema.errors import SpecError, StreamError, UsageError
 from codecspec.schema.whole_file import whole_file
 
@@ -95,7 +95,7 @@ def run_jobs(jobs: Sequence[Job], work: Callable[[Job], None], doing: str) -> No
         work(jobs[0])
         return
     failed = 0
-    with _progress(len(jobs), doing) as advance:
+    with progress_bar(len(jobs), doing) as advance:
         for job in jobs:
             try:
                 work(job)
@@ -103,7 +103,7 @@ def run_jobs(jobs: Sequence[Job], work: Callable[[Job], None], doing: str) -> No
                 failed += 1
                 text = str(error)
                 print(text if job.name in text else f"{job.name}: {text}", file=sys.stderr)
-            advance()
+            advance(1)
     if failed:
         print(f"{failed} of {len(jobs)} files failed", file=sys.stderr)
         raise typer.Exit(2)
@@ -189,19 +189,3 @@ def _require_free(
     if not given and not force and os.path.exists(job.output):
         message = "a file of this name is there already"
         raise UsageError("E-output", str(job.output), message, "--force replaces it, -o names another")
-
-
-@contextmanager
-def _progress(total: int, doing: str) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, where that is a terminal; gives the function to call after each job."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
-        task = progress.add_task(doing, total=total)
-        yield lambda: progress.advance(task)

@@ -1,0 +1,112 @@
+"""Models on images: what `codecspec eval` does, in one call."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from codecspec.schema.errors import SpecError, UsageError
+
+if TYPE_CHECKING:
+    from codecspec.runtime.codec import Codec
+    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, Row
+
+Given = str | os.PathLike[str]
+Watch = Callable[["Row | Failure"], None]
+
+
+def evaluate(
+    models: Given | Codec | Sequence[Given | Codec],
+    images: Given | Sequence[Given],
+    *,
+    estimate: bool = False,
+    profile: Literal["portable", "exact"] | None = None,
+    coder: Literal["codecspec", "compressai"] = "codecspec",
+    device: str = "cpu",
+    folder: Given | None = None,
+    watch: Watch | None = None,
+) -> Evaluation:
+    """Measure rate, distortion, time and memory of models on images: every image is coded into a file and decoded.
+
+    What fails is kept in `failures`, and the rest goes on.
+
+    Args:
+        models: checkpoints of any layout, saved models, specs by name or file (with untrained weights), or codecs.
+        images: a folder (all images in it and below), an image, or several of those.
+        estimate: code nothing, and take rates from the likelihoods of the forward pass.
+        profile: as in `encode`.
+        coder: as in `encode`.
+        device: where models run; a codec that is given stays where it is.
+        folder: where what was measured is kept, and taken from: an evaluation that was interrupted goes on.
+        watch: is handed each image's result, and each failure, as it comes.
+
+    Raises:
+        UsageError: there are no images, or `folder` cannot be written to.
+    """
+    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure
+    from codecspec.runtime.evaluation.journal import Journal
+    from codecspec.runtime.evaluation.run import EvaluationRun
+
+    start = time.perf_counter()
+    settings = {"estimate": estimate, "profile": profile, "coder": coder, "device": device}
+    result = Evaluation([], [], estimate, device)
+    run = EvaluationRun(
+        images=image_files(images),
+        journal=Journal(None if folder is None else Path(folder), settings),
+        estimate=estimate,
+        profile=profile,
+        coder=coder,
+        result=result,
+        watch=watch or (lambda _: None),
+    )
+    for given in _several(models):
+        opening = time.perf_counter()
+        try:
+            codec = _opened(given, device)
+        except SpecError as error:
+            run.failed(Failure(str(given), "", str(error)))
+            continue
+        finally:
+            result.opening_s += time.perf_counter() - opening
+        run.add(codec, os.fspath(given) if isinstance(given, (str, os.PathLike)) else codec.spec.name)
+    result.wall_s = time.perf_counter() - start
+    return result
+
+
+def image_files(images: Given | Sequence[Given]) -> list[tuple[str, Path]]:
+    """Image files with the names that results call them by: their path below the folder that was given.
+
+    Raises:
+        UsageError: there are none, or a folder or file is not there.
+    """
+    from codecspec.runtime.image_files import READ_ENDINGS
+
+    found: list[tuple[str, Path]] = []
+    for given in map(Path, _several(images)):
+        if not given.is_dir():
+            found.append((given.name, given))
+            continue
+        below = (path for path in sorted(given.rglob("*")) if path.suffix.lower() in READ_ENDINGS and path.is_file())
+        found += [(path.relative_to(given).as_posix(), path) for path in below]
+    missing = next((path for _, path in found if not path.exists()), None)
+    if missing is not None:
+        raise UsageError("E-usage", str(missing), "no such file or folder")
+    if not found:
+        message = f"no file in this folder ends in {', '.join(READ_ENDINGS)}"
+        raise UsageError("E-usage", str(images), message)
+    return found
+
+
+def _opened(given: Given | Codec, device: str) -> Codec:
+    """The codec that is meant, on its device."""
+    from codecspec.cli.models import open_model
+
+    return open_model(os.fspath(given)).to(device) if isinstance(given, (str, os.PathLike)) else given
+
+
+def _several(given: Any) -> list[Any]:
+    """One or several as several; a path is one, and a codec is."""
+    return list(given) if isinstance(given, (list, tuple)) else [given]

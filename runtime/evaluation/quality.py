@@ -1,0 +1,75 @@
+"""How near a decoded image is to what was coded, both as the files hold them: samples rounded to the image's bits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codecspec.runtime.evaluation.ms_ssim import ms_ssim
+from codecspec.schema.errors import StreamError
+
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Y of R, G and B by ITU-R BT.709, as CompressAI's `rgb2ycbcr` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Figures of one decoded image.
+
+    Args:
+        psnr_rgb: in dB, over all samples of all channels; infinite where the images are equal.
+        psnr_y: in dB, of the luma (BT.709, not rounded); of a grey image its one channel.
+        ms_ssim: 0 to 1, mean over the channels; None where a side is under 161 pixels.
+    """
+
+    psnr_rgb: float
+    psnr_y: float
+    ms_ssim: float | None
+
+    @property
+    def ms_ssim_db(self) -> float | None:
+        """-10 log10(1 - MS-SSIM)."""
+        return decibels_of_ms_ssim(self.ms_ssim)
+
+
+def decibels_of_ms_ssim(value: float | None) -> float | None:
+    """-10 log10(1 - MS-SSIM); infinite for 1."""
+    if value is None:
+        return None
+    return -10 * math.log10(1 - value) if value < 1 else math.inf
+
+
+def quality(x: Tensor, x_hat: Tensor, bit_depth: int = 8) -> Quality:
+    """The figures of x_hat against x.
+
+    Args:
+        x: (1, C, H, W) in [0, 1].
+        x_hat: as x; may lie outside of [0, 1], and is clamped.
+        bit_depth: bits a sample of the image that x came from.
+
+    Raises:
+        StreamError: x_hat is not finite.
+    """
+    highest = 2**bit_depth - 1
+    image, decoded = _samples(x, highest), _samples(x_hat, highest)
+    if not np.isfinite(decoded).all():
+        message = "the decoded image holds values that are not finite"
+        raise StreamError("E-image", "x_hat", message, "look for NaN or exploding weights: codecspec doctor names them")
+    difference = decoded - image
+    luma = np.tensordot(LUMA, difference, 1) if len(image) == 3 else difference
+    return Quality(_psnr(difference, highest), _psnr(luma, highest), ms_ssim(image, decoded, highest))
+
+
+def _samples(x: Tensor, highest: int) -> NDArray[np.float32]:
+    """(C, H, W), whole numbers from 0 to `highest`."""
+    samples: NDArray[np.float32] = x[0].detach().float().clamp(0, 1).mul(highest).round().cpu().numpy()
+    return samples
+
+
+def _psnr(difference: NDArray[np.float32] | NDArray[np.float64], highest: int) -> float:
+    error = float(np.square(difference, dtype=np.float64).mean())
+    return 10 * math.log10(highest**2 / error) if error else math.inf

@@ -1,0 +1,153 @@
+"""An evaluation as CSV, as JSON, and as the results that `codecspec plot` and CompressAI's tools read.
+
+A figure that is infinite (the PSNR of equal images) is `inf` in CSV and null in JSON.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import asdict
+from typing import Any
+
+from codecspec.runtime.evaluation.evaluation import Averages, Evaluation, ModelEvaluation, Row
+from codecspec.runtime.results import Results
+
+COLUMNS = (
+    "model",
+    "spec",
+    "image",
+    "width",
+    "height",
+    "bytes",
+    "bpp",
+    "bpp_estimated",
+    "gap_percent",
+    "psnr_rgb",
+    "psnr_y",
+    "ms_ssim",
+    "ms_ssim_db",
+    "cause",
+    "encode_s",
+    "decode_s",
+    "peak_mib",
+)
+"""Of the CSV. The last three differ from run to run, the others do not."""
+MIB = 1 << 20
+
+
+def as_csv(evaluation: Evaluation) -> str:
+    """A row for each model and image."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for model in evaluation.models:
+        writer.writerows({**_figures(row), "spec": model.spec} for row in model.rows)
+    return text.getvalue()
+
+
+def as_content(evaluation: Evaluation) -> dict[str, Any]:
+    """All of it as JSON content."""
+    return {
+        "estimated": evaluation.estimated,
+        "device": evaluation.device,
+        "wall_s": evaluation.wall_s,
+        "opening_s": evaluation.opening_s,
+        "coding_s": evaluation.coding_s,
+        "models": [_model(model) for model in evaluation.models],
+        "failures": [asdict(failure) for failure in evaluation.failures],
+    }
+
+
+def as_results(evaluation: Evaluation) -> list[Results]:
+    """A curve for each spec's name, a point for each model, by rate.
+
+    A figure that not every model has, or that is infinite, is left out.
+    """
+    by_spec: dict[str, list[Averages]] = {}
+    for model in evaluation.models:
+        if model.averages is not None:
+            by_spec.setdefault(model.spec, []).append(model.averages)
+    rate = "rates estimated by the likelihoods" if evaluation.estimated else "rates of whole files"
+    return [
+        Results(name, _points(points), "measured", f"{_counted(points)} on {evaluation.device}, {rate}")
+        for name, points in by_spec.items()
+    ]
+
+
+def _points(points: list[Averages]) -> dict[str, tuple[float, ...]]:
+    points = sorted(points, key=_rate)
+    figures: dict[str, list[float | None]] = {
+        "bpp": [_rate(each) for each in points],
+        "psnr-rgb": [each.psnr_rgb for each in points],
+        "psnr-y": [each.psnr_y for each in points],
+        "ms-ssim-rgb": [each.ms_ssim if each.ms_ssim_images == each.images else None for each in points],
+        "encoding_time": [each.encode_s for each in points],
+        "decoding_time": [each.decode_s for each in points],
+    }
+    whole = {name: tuple(v for v in values if v is not None and math.isfinite(v)) for name, values in figures.items()}
+    return {name: values for name, values in whole.items() if len(values) == len(points)}
+
+
+def _rate(point: Averages) -> float:
+    return point.bpp_estimated if point.bpp is None else point.bpp
+
+
+def _counted(points: list[Averages]) -> str:
+    counts = sorted({each.images for each in points})
+    return f"means over {' or '.join(map(str, counts))} images"
+
+
+def _model(model: ModelEvaluation) -> dict[str, Any]:
+    found = model.averages
+    return {
+        "model": model.name,
+        "spec": model.spec,
+        "hash": model.spec_hash,
+        "digest": model.digest,
+        "parameters": model.parameters,
+        "averages": None if found is None else _finite({**asdict(found), "gap": found.gap}),
+        "images": [_image(row) for row in model.rows],
+    }
+
+
+def _image(row: Row) -> dict[str, Any]:
+    each = row.measured
+    derived = {
+        "bpp": each.bpp,
+        "bpp_estimated": each.bpp_estimated,
+        "gap": each.gap,
+        "ms_ssim_db": each.ms_ssim_db,
+    }
+    return {"image": row.image, **_finite({**asdict(each), **derived}), "resumed": row.resumed}
+
+
+def _finite(content: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()}
+
+
+def _figures(row: Row) -> dict[str, Any]:
+    each = row.measured
+    return {
+        "model": row.model,
+        "image": row.image,
+        "width": each.width,
+        "height": each.height,
+        "bytes": each.num_bytes,
+        "bpp": _rounded(each.bpp, 6),
+        "bpp_estimated": _rounded(each.bpp_estimated, 6),
+        "gap_percent": _rounded(None if each.gap is None else 100 * each.gap, 3),
+        "psnr_rgb": _rounded(each.psnr_rgb, 4),
+        "psnr_y": _rounded(each.psnr_y, 4),
+        "ms_ssim": _rounded(each.ms_ssim, 6),
+        "ms_ssim_db": _rounded(each.ms_ssim_db, 4),
+        "cause": each.cause,
+        "encode_s": _rounded(each.encode_s, 3),
+        "decode_s": _rounded(each.decode_s, 3),
+        "peak_mib": _rounded(each.peak_bytes / MIB, 1),
+    }
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,110 @@
+"""A model on images, one after another: what fails is kept and the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from xxhash import xxh3_128, xxh3_128_hexdigest
+
+from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, ModelEvaluation, Row
+from codecspec.runtime.evaluation.journal import Journal
+from codecspec.runtime.evaluation.measurement import Measurement, measure_coded, measure_estimated
+from codecspec.runtime.image_files import read_image_file
+from codecspec.runtime.streams.container import Coder, Profile
+from codecspec.runtime.streams.digests import decoder_weights, digest_of, tables_digest
+from codecspec.schema.errors import SpecError, StreamError
+
+if TYPE_CHECKING:
+    from codecspec.runtime.codec import Codec
+
+Watch = Callable[[Row | Failure], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRun:
+    """How models are put on images.
+
+    Args:
+        images: the name of each, and its file.
+        journal: what was measured before, and where what is measured is kept.
+        estimate: nothing is coded.
+        profile: as in `encode_image`.
+        coder: as in `encode_image`.
+        result: what is filled.
+        watch: is handed each image's result, and each failure, as it comes.
+    """
+
+    images: list[tuple[str, Path]]
+    journal: Journal
+    estimate: bool
+    profile: Profile | None
+    coder: Coder
+    result: Evaluation
+    watch: Watch
+
+    def add(self, codec: Codec, name: str) -> None:
+        """Put a model on all images."""
+        codec.prepare_tables()
+        parameters = sum(parameter.numel() for parameter in codec.parameters())
+        model = ModelEvaluation(name, codec.spec.name, codec.spec_hash, digest_of_model(codec), parameters)
+        self.result.models.append(model)
+        warm = False
+        for image, path in self.images:
+            try:
+                data = path.read_bytes()
+                digest = xxh3_128_hexdigest(data)
+                known = self.journal.find(model.digest, digest)
+                if known is None and not warm:
+                    self._warm_up(codec)
+                    warm = True
+                measured = known or self._measured(codec, data, str(path))
+            except (SpecError, OSError, MemoryError, torch.OutOfMemoryError) as error:
+                self.failed(Failure(name, image, _said(error)))
+                continue
+            if known is None:
+                self.journal.add(model.digest, digest, measured)
+                self.result.coding_s += (measured.encode_s or 0) + (measured.decode_s or 0)
+            model.rows.append(Row(name, image, measured, resumed=known is not None))
+            self.watch(model.rows[-1])
+
+    def failed(self, failure: Failure) -> None:
+        """Keep what could not be measured."""
+        self.result.failures.append(failure)
+        self.watch(failure)
+
+    def _measured(self, codec: Codec, data: bytes, where: str) -> Measurement:
+        file = read_image_file(data, where)
+        if self.estimate:
+            return measure_estimated(codec, file, where)
+        return measure_coded(codec, file, where, profile=self.profile, coder=self.coder)
+
+    def _warm_up(self, codec: Codec) -> None:
+        """Code a small grey image, so that no image's time has in it what is made or loaded once."""
+        first = next(codec.parameters())
+        x = torch.full((1, codec.spec.in_channels, codec.stride, codec.stride), 0.5, dtype=first.dtype)
+        try:
+            with torch.no_grad():
+                codec.decompress(**codec.compress(x.to(first.device)))
+        except StreamError:
+            return  # each image will say why
+
+
+def digest_of_model(codec: Codec) -> str:
+    """32 hexadecimal digits: of a codec's spec, all its weights and its coding tables."""
+    weights = {key: weight.detach() for key, weight in codec.named_parameters()} | decoder_weights(codec)
+    digest = xxh3_128(bytes.fromhex(codec.spec_hash))
+    digest.update(digest_of(weights))
+    digest.update(tables_digest(codec))
+    return digest.hexdigest()
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, SpecError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"it cannot be read: {error.strerror or error}"
+    return f"there is not enough memory: {error}"

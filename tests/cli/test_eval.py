@@ -1,0 +1,139 @@
+"""`codecspec eval`: what it prints and writes, how it ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import codecspec as cs
+from tests.cli.conftest import Command
+from tests.runtime.small_codecs import small
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("bmshj2018-hyperprior", "mbt2018-mean"):
+        cs.save(small(name), folder / f"{name}.safetensors")
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for name, height, width in (("a.png", 40, 53), ("b.png", 64, 30)):
+        Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / name)
+    return folder
+
+
+def test_figures_that_are_printed(command: Command, models: Path, pictures: Path, tmp_path: Path) -> None:
+    model = models / "mbt2018-mean.safetensors"
+    done = command("codecspec", "eval", model, pictures)
+    assert (done.code, done.err) == (0, "")
+    sizes = []
+    for image in ("a.png", "b.png"):
+        command("codecspec", "compress", pictures / image, "-m", model, "-o", tmp_path / "x.csp")
+        sizes.append((tmp_path / "x.csp").stat().st_size)
+    rates = [8 * sizes[0] / (40 * 53), 8 * sizes[1] / (64 * 30)]
+    lines = done.out.splitlines()
+    assert lines[0] == str(model)
+    assert [line.split()[:3] for line in lines[2:4]] == [
+        ["a.png", "53x40", f"{rates[0]:.4f}"],
+        ["b.png", "30x64", f"{rates[1]:.4f}"],
+    ]
+    mean = next(line for line in lines if line.startswith("  mean of 2"))
+    assert mean.split()[3] == f"{sum(rates) / 2:.4f}"
+    total = next(line for line in lines if line.startswith("  all bits by all pixels"))
+    assert total.split()[5] == f"{8 * sum(sizes) / (40 * 53 + 64 * 30):.4f}"
+    assert "  2 of 2 images have no MS-SSIM: a side is under 161 pixels" in lines
+    assert any(line.endswith("2 of 2 files differ by over 1% from likelihoods") for line in lines)
+    assert lines[-1].startswith("coding took ")
+
+
+def test_a_folder_of_results(command: Command, models: Path, pictures: Path, tmp_path: Path) -> None:
+    given = [models / "mbt2018-mean.safetensors", models / "bmshj2018-hyperprior.safetensors", pictures]
+    out = tmp_path / "out"
+    done = command("codecspec", "eval", *given, "-o", out, "-q")
+    assert done.code == 0, done.err
+    names = ["curve-bmshj2018-hyperprior.json", "curve-mbt2018-mean.json", "evaluation.json", "images.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [*names, "measured.jsonl"]
+    first = (out / "images.csv").read_text()
+    done = command("codecspec", "eval", *given, "-o", out, "-q")
+    assert "4 of 4 results are from earlier runs" in done.out
+    assert (out / "images.csv").read_text() == first, "times too: they are those of the run that measured"
+    content = json.loads((out / "evaluation.json").read_text())
+    assert [model["spec"] for model in content["models"]] == ["mbt2018-mean", "bmshj2018-hyperprior"]
+    drawn = command("codecspec", "plot", *sorted(out.glob("curve-*")), "-o", tmp_path / "x.svg")
+    assert drawn.code == 0, drawn.err
+
+
+def test_csv_and_json_on_stdout(command: Command, models: Path, pictures: Path) -> None:
+    model = models / "mbt2018-mean.safetensors"
+    rows = list(csv.DictReader(io.StringIO(command("codecspec", "eval", model, pictures, "--csv").out)))
+    content = json.loads(command("codecspec", "eval", model, pictures, "--json").out)
+    assert [row["image"] for row in rows] == [each["image"] for each in content["models"][0]["images"]]
+    assert [int(row["bytes"]) for row in rows] == [each["num_bytes"] for each in content["models"][0]["images"]]
+
+
+def test_luma_and_estimates(command: Command, models: Path, pictures: Path) -> None:
+    model = models / "mbt2018-mean.safetensors"
+    content = json.loads(command("codecspec", "eval", model, pictures / "a.png", "--estimate", "--json").out)
+    [image] = content["models"][0]["images"]
+    lines = command("codecspec", "eval", model, pictures / "a.png", "--estimate", "--y").out.splitlines()
+    assert "PSNR-Y" in lines[1]
+    assert lines[2].split() == [
+        "a.png",
+        "53x40",
+        "-",
+        f"{image['bpp_estimated']:.4f}",
+        "-",
+        f"{image['psnr_y']:.2f}",
+        *"----",
+        *lines[2].split()[-2:],
+    ]
+
+
+def test_failures_are_said_at_the_end(command: Command, models: Path, pictures: Path) -> None:
+    (pictures / "bad.png").write_bytes(b"no image")
+    done = command("codecspec", "eval", models / "mbt2018-mean.safetensors", "none.safetensors", pictures)
+    assert done.code == 2
+    assert "  bad.png                      failed" in done.out.splitlines()
+    assert "mean of 2" in done.out
+    assert done.err.splitlines()[0].endswith("it is in none of the formats that are read")
+    assert "none.safetensors: E-checkpoint at none.safetensors: no such file" in done.err
+    assert done.err.splitlines()[-1] == "2 failed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pictures"], "E-usage at pictures: models come first, then the images"),
+        (["mbt2018-mean", "nowhere"], "E-usage at nowhere: no such file or folder"),
+        (["mbt2018-mean", "pictures", "--csv", "--json"], "E-usage at --csv: --json prints something else"),
+        (["mbt2018-mean", "pictures", "-o", "no/out"], "E-output at no/out: it cannot be written"),
+        (["mbt2018-mean", "pictures", "-o", "pictures/a.png"], "E-output at pictures/a.png: it is a file"),
+        (["mbt2018-mean", "pictures", "--device", "abacus"], "E-usage at --device: abacus: "),
+        (["mbt2018-mean", "pictures", "--coder", "none"], "Invalid value for '--coder'"),
+    ],
+)
+def test_wrong_input(
+    command: Command,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = command("codecspec", "eval", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.said
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "b.png", "pictures"]
