@@ -218,9 +218,10 @@ class Layout:
         """Whether a rule takes one key of every first segment: a glance, before all are mapped."""
         present = frozenset(keys)
         heads = {key.partition(".")[0]: key for key in present}
-        return all(self._takes(key, present) for key in heads.values())
+        return all(self.takes(key, present) for key in heads.values())
 
-    def _takes(self, key: str, keys: Container[str]) -> bool:
+    def takes(self, key: str, keys: Container[str] = ()) -> bool:
+        """Whether a rule takes `key`; `keys` are all there are."""
         name, _ = self._rename(key, keys)
         taken = any(rule.source.match(name) is not None for rule in self._from.of(name))
         return taken or any(derived.key.match(key) is not None for derived in self._derivations)
@@ -332,7 +333,8 @@ def _spellings() -> Layout:
 
 def today_names(keys: Iterable[str]) -> dict[str, str]:
     """key -> today's name of it, for keys whose tensors have an older name (see `specs/layouts/_spellings.yaml`)."""
-    return {move.sources[0]: move.target for move in _spellings().to_canonical(keys).moves}
+    old = [key for key in keys if _spellings().takes(key)]
+    return {move.sources[0]: move.target for move in _spellings().to_canonical(old).moves}
 
 
 def _require_unique(targets: Iterable[str]) -> None:
