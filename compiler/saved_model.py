@@ -58,12 +58,12 @@ def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
         SchemaError: the spec inside is wrong.
     """
     manifest = read_manifest(path, key=key)
-    plan = _plan_inside(manifest) if SPEC_KEY in manifest.metadata else infer_spec(manifest).plan
+    plan = plan_inside(manifest) if SPEC_KEY in manifest.metadata else infer_spec(manifest).plan
     codec, _ = with_weights(plan, manifest.tensors())
     return codec
 
 
-def _plan_inside(manifest: Manifest) -> Plan:
+def plan_inside(manifest: Manifest) -> Plan:
     """The plan of the spec that a file says of itself."""
     plan = lower(parse_whole_spec(manifest.metadata[SPEC_KEY], f"{manifest.source}#spec"))
     if manifest.metadata.get(HASH_KEY) != spec_hash(plan.spec):

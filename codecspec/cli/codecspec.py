@@ -9,6 +9,7 @@ from codecspec.cli.compress import compress
 from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
 from codecspec.cli.diff import diff
+from codecspec.cli.doctor import doctor
 from codecspec.cli.eval import eval_models
 from codecspec.cli.inspect import inspect
 from codecspec.cli.plot import plot
@@ -31,6 +32,7 @@ app.command(epilog="Example: codecspec decompress photo.csp -m wacnn.safetensors
 app.command("eval", epilog="Example: codecspec eval q1.safetensors q2.safetensors kodak -o wacnn-kodak")(eval_models)
 app.command(epilog="Example: codecspec convert ckpt.pth.tar --to canonical -o wacnn.safetensors")(convert)
 app.command(epilog="Example: codecspec diff wacnn ckpt.pth.tar")(diff)
+app.command(epilog="Example: codecspec doctor ckpt.pth.tar kodak -v")(doctor)
 app.command("scan", epilog="Example: codecspec scan ~/checkpoints")(scan_folder)
 app.command(epilog="Example: codecspec plot mine.json bpg.json -o curve.svg")(plot)
 app.command(epilog="Example: codecspec bd bpg.json mine.json")(bd)

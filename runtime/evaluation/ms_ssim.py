@@ -6,6 +6,10 @@ an axis: 0.6 s of processor time for a picture of 768x512, a tenth of coding it.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from statistics import fmean
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
@@ -33,6 +37,11 @@ def ms_ssim(image: Planes, other: Planes, highest: float) -> float | None:
     """
     if min(image.shape[1:]) < SMALLEST_SIDE:
         return None
+    with ThreadPoolExecutor(len(image)) as threads:  # scipy's filter lets go of the interpreter's lock
+        return fmean(threads.map(_of_channels, image[:, None], other[:, None], repeat(highest)))
+
+
+def _of_channels(image: Planes, other: Planes, highest: float) -> float:
     product = np.ones(len(image))
     for weight in WEIGHTS[:-1]:
         _, contrast = _similarity(image, other, highest)

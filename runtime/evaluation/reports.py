@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from codecspec.runtime.evaluation.evaluation import Averages, Evaluation, ModelEvaluation, Row
+from codecspec.runtime.evaluation.measurement import Measurement
 from codecspec.runtime.results import Results
 
 COLUMNS = (
@@ -108,19 +109,21 @@ def _model(model: ModelEvaluation) -> dict[str, Any]:
         "digest": model.digest,
         "parameters": model.parameters,
         "averages": None if found is None else _finite({**asdict(found), "gap": found.gap}),
-        "images": [_image(row) for row in model.rows],
+        "images": [
+            {"image": row.image, **measured_content(row.measured), "resumed": row.resumed} for row in model.rows
+        ],
     }
 
 
-def _image(row: Row) -> dict[str, Any]:
-    each = row.measured
+def measured_content(each: Measurement) -> dict[str, Any]:
+    """The figures of one image as JSON content."""
     derived = {
         "bpp": each.bpp,
         "bpp_estimated": each.bpp_estimated,
         "gap": each.gap,
         "ms_ssim_db": each.ms_ssim_db,
     }
-    return {"image": row.image, **_finite({**asdict(each), **derived}), "resumed": row.resumed}
+    return _finite({**asdict(each), **derived})
 
 
 def _finite(content: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from codecspec.runtime.evaluation.measurement import Measurement, measure_coded,
 from codecspec.runtime.image_files import read_image_file
 from codecspec.runtime.streams.container import Coder, Profile
 from codecspec.runtime.streams.digests import decoder_weights, digest_of, tables_digest
-from codecspec.schema.errors import SpecError, StreamError
+from codecspec.runtime.streams.image_streams import decode_image, encode_image
+from codecspec.schema.errors import SpecError
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -87,9 +88,8 @@ class EvaluationRun:
         first = next(codec.parameters())
         x = torch.full((1, codec.spec.in_channels, codec.stride, codec.stride), 0.5, dtype=first.dtype)
         try:
-            with torch.no_grad():
-                codec.decompress(**codec.compress(x.to(first.device)))
-        except StreamError:
+            decode_image(codec, encode_image(codec, x.to(first.device), profile=self.profile, coder=self.coder))
+        except SpecError:
             return  # each image will say why
 
 
