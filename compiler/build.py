@@ -15,25 +15,30 @@ if TYPE_CHECKING:
     import torch
 
     from codecspec.runtime.codec import Codec
+    from codecspec.runtime.streams.container import Numerics
 
 
-def compile_spec(spec: SpecLike, *, device: str | torch.device = "cpu", **params: Any) -> Codec:
+def compile_spec(
+    spec: SpecLike, *, device: str | torch.device = "cpu", numerics: Numerics = "fast", **params: Any
+) -> Codec:
     """Spec -> codec, in eval mode, with the weights that each module's own initialisation gives.
 
     Args:
         spec: a zoo name ("wacnn"), a path, a mapping or a loaded spec.
         device: where its tensors are; "meta" for a codec without weights, to be loaded with
             `load_state_dict(..., assign=True)`.
+        numerics: how its networks compute without gradients, `fast` or as the published code does (`reference`); can be
+            changed later (`codec.numerics`).
         params: values in place of the spec's params (`N=64`).
 
     Raises:
         SchemaError: the spec is wrong.
         BuildError: a module differs from its plan, which is a bug in its kind.
     """
-    return build(lower(load_spec(spec, **params)), device=device)
+    return build(lower(load_spec(spec, **params)), device=device, numerics=numerics)
 
 
-def build(plan: Plan, *, device: str | torch.device = "cpu") -> Codec:
+def build(plan: Plan, *, device: str | torch.device = "cpu", numerics: Numerics = "fast") -> Codec:
     """The codec of a plan; see `compile_spec`."""
     import torch
 
@@ -51,6 +56,7 @@ def build(plan: Plan, *, device: str | torch.device = "cpu") -> Codec:
             stride=plan.stride,
             y_stride=g_a.scale_out.denominator,
             y_channels=g_a.c_out,
+            numerics=numerics,
         )
     codec.to(device).eval()
     _check_contract(plan, codec)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,10 +13,11 @@ from codecspec.runtime.coding_tables import TableKeeper
 from codecspec.runtime.compressai_classes import CompressionModel, LatentCodec
 from codecspec.runtime.latent_codecs.coded_latent import CodedUnderParams
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
+from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.loading import loading_problems, resize_tables
 from codecspec.runtime.padding import pad_to_multiple, padded_size
-from codecspec.runtime.streams.container import MAX_SIDE
-from codecspec.schema.errors import BuildError, CheckpointError, StreamError
+from codecspec.runtime.streams.container import MAX_SIDE, NUMERICS, Numerics
+from codecspec.schema.errors import BuildError, CheckpointError, StreamError, listed
 from codecspec.schema.model import ModelSpec
 
 
@@ -42,6 +44,7 @@ class Codec(CompressionModel):
         stride: pixels that image sides are padded to multiples of.
         y_stride: pixels per position of y.
         y_channels: channels of y.
+        numerics: how its networks compute without gradients; see the property.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Codec(CompressionModel):
         stride: int,
         y_stride: int,
         y_channels: int,
+        numerics: Numerics = "fast",
     ) -> None:
         super().__init__()
         self.g_a = g_a
@@ -68,6 +72,35 @@ class Codec(CompressionModel):
         self.y_stride = y_stride
         self.y_channels = y_channels
         self._tables = TableKeeper()
+        self.numerics = numerics
+
+    @property
+    def numerics(self) -> Numerics:
+        """How the networks compute where no gradients are recorded: `fast`, or `reference`, in the order of the
+        published code (bit for bit that of CompressAI, for its models).
+
+        The two differ in rounding errors, about 1e-6. Encoder and decoder must agree; a stream says which one it was.
+        With gradients both are `reference`.
+        """
+        return self._numerics
+
+    @numerics.setter
+    def numerics(self, numerics: Numerics) -> None:
+        """Choose them for all layers."""
+        if numerics not in NUMERICS:
+            raise BuildError("E-input", "numerics", f"numerics are {listed(NUMERICS)}; found {numerics!r}")
+        self._numerics: Numerics = numerics
+        choose_way(self, fast=numerics == "fast")
+
+    @contextmanager
+    def computing(self, numerics: Numerics) -> Iterator[None]:
+        """Compute with these numerics for a while."""
+        before = self.numerics
+        self.numerics = numerics
+        try:
+            yield
+        finally:
+            self.numerics = before
 
     @property
     def downsampling_factor(self) -> int:

@@ -36,13 +36,6 @@ class Deconv(BlockKind[DeconvSpec]):
             yield c_in, {"out": view.told(out, "weight"), "kernel": view.told(kernel, "weight")}
 
     def module(self, spec: DeconvSpec, c_in: int) -> nn.Module:
-        from torch import nn
+        from codecspec.runtime.layers.deconv import Deconv as DeconvLayer
 
-        return nn.ConvTranspose2d(
-            c_in,
-            spec.out,
-            spec.kernel,
-            stride=spec.stride,
-            padding=spec.kernel // 2,
-            output_padding=spec.stride - 1,
-        )
+        return DeconvLayer(c_in, spec.out, spec.kernel, stride=spec.stride)

@@ -19,6 +19,10 @@ MAX_STRIDE = 2**16
 """Down or up, of all blocks together; far above what any image has, and small enough to compute with."""
 
 
+LARGE_MAPS = ("g_a", "g_s")
+"""The rows whose maps are large enough for their memory format to matter."""
+
+
 class Sequence(NodeKind[SequenceSpec]):
     """Children 0, 1, .. each fed with what the one before gives."""
 
@@ -38,7 +42,10 @@ class Sequence(NodeKind[SequenceSpec]):
     def build(self, node: Node) -> nn.Module:
         from torch import nn
 
-        return nn.Sequential(*build_children(node.children).values())
+        from codecspec.runtime.layers.transform import Transform
+
+        row = Transform if node.path in LARGE_MAPS else nn.Sequential
+        return row(*build_children(node.children).values())
 
 
 def lower_blocks(blocks: tuple[BlockSpec, ...], place: Place, lowering: Lowering) -> Node:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from codecspec.runtime.layers.two_ways import TwoWays
 
 EPS = 1e-6
 """Of the norms over channels."""
@@ -18,7 +23,7 @@ class Gate(nn.Module):
         return u * v
 
 
-class NAFBlock(nn.Module):
+class NAFBlock(TwoWays):
     """x + beta * conv half, then + gamma * feed-forward half.
 
         x ─┬─► norm1 ─► pointwise_depthwise ─► s ─┬──────────────────────► * ─► project ─► * beta ─► + ─► u
@@ -29,6 +34,9 @@ class NAFBlock(nn.Module):
 
     pointwise_depthwise is 1x1 to 2C, depthwise 3x3, gate; channel_attention the mean over all positions, 1x1;
     feed_forward 1x1 to 2C, gate, 1x1.
+
+    The fast way keeps the channels of a position together in memory, so that norms are one pass, and takes the scales
+    (channel attention, beta, gamma) into the small weights of the convolutions beside them, not into maps.
 
     Args:
         channels: C.
@@ -56,10 +64,37 @@ class NAFBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
+        if self.goes_fast():
+            return self._fast(x)
         s = self.pointwise_depthwise(_over_channels(self.norm1, x))
         u = x + self.beta * self.project(s * self.channel_attention(s))
         out: Tensor = u + self.gamma * self.feed_forward(_over_channels(self.norm2, u))
         return out
+
+    def _fast(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        s = self.pointwise_depthwise(_along_channels(self.norm1, x))
+        attention = self.channel_attention(s)
+        one = len(x) == 1
+        u = _scaled(self.project, s if one else s * attention, self.beta, attention if one else None).add_(x)
+        widen, gate, narrow = self.feed_forward
+        h = gate(widen(_along_channels(self.norm2, u)))
+        return _scaled(cast(nn.Conv2d, narrow), h, self.gamma).add_(u)
+
+
+def _along_channels(norm: nn.Module, x: Tensor) -> Tensor:
+    """As `_over_channels`, and what comes out is channels_last, as x is."""
+    normed: Tensor = norm(x.permute(0, 2, 3, 1))
+    return normed.permute(0, 3, 1, 2)
+
+
+def _scaled(conv: nn.Conv2d, x: Tensor, out_scale: Tensor, in_scale: Tensor | None = None) -> Tensor:
+    """out_scale * conv(in_scale * x) for a convolution with a bias; both scales are (1, C, 1, 1)."""
+    weight = conv.weight * out_scale.view(-1, 1, 1, 1)
+    if in_scale is not None:
+        weight = weight * in_scale
+    bias = None if conv.bias is None else conv.bias * out_scale.flatten()
+    return F.conv2d(x, weight, bias)
 
 
 def _over_channels(norm: nn.Module, x: Tensor) -> Tensor:

@@ -27,8 +27,9 @@ Part = Literal["z", "y", "y, anchors", "y, the rest"]
 Coder = Literal["codecspec", "compressai"]
 Profile = Literal["exact", "portable"]
 """Whether chunks hold syndromes, by which a decoder finds the encoder's tables where its own scales differ."""
-Numerics = Literal["reference"]
-"""How the networks compute what is coded: `reference` is PyTorch's floating point, as it comes."""
+Numerics = Literal["reference", "fast"]
+"""How the networks compute what is coded, in PyTorch's floating point: in the order of the published code, or in a
+faster one with other rounding errors."""
 Padding = Literal["edge"]
 """How the encoder filled up the image: its last column repeated to the right, then its last row downwards."""
 

@@ -39,7 +39,7 @@ def encode_image(
     """Code one image.
 
     Args:
-        codec: the model.
+        codec: the model; its numerics become the stream's.
         x: (1, C, H, W) in [0, 1]; a grey image, of one channel, is coded by a codec of three as three equal channels.
         bit_depth: bits a sample of the image that x came from; a decoder writes as many.
         profile: `portable` where the codec can, and so by default; `exact` for streams that are decoded on the device
@@ -61,7 +61,8 @@ def encode_image(
     if height * width > MAX_PIXELS:
         raise BuildError("E-input", "x", f"{width}x{height} pixels; up to {MAX_PIXELS:,} go into a stream")
     chosen = _profile(codec, profile)
-    header = Header(model_of(codec), Picture(height, width, channels, bit_depth), codec.stride, coder, chosen)
+    picture = Picture(height, width, channels, bit_depth)
+    header = Header(model_of(codec), picture, codec.stride, coder, chosen, codec.numerics)
     writer = ChunkWriter(header)
     _code(codec, codec.g_a(pad_to_multiple(x, codec.stride)), (height, width), writer, rates)
     return Stream(header, writer.chunks())
@@ -69,7 +70,7 @@ def encode_image(
 
 @torch.no_grad()
 def decode_image(codec: Codec, stream: Stream, *, rates: list[PartRate] | None = None) -> Tensor:
-    """Decode a stream.
+    """Decode a stream, with the numerics that it says, whichever are the codec's own.
 
     Args:
         codec: the model.
@@ -87,9 +88,11 @@ def decode_image(codec: Codec, stream: Stream, *, rates: list[PartRate] | None =
     require_model(codec, stream)
     _require_parts(codec, stream)
     reader = ChunkReader(stream)
-    y_hat = _code(codec, None, (picture.height, picture.width), reader, rates)
-    reader.finish()
-    x_hat = codec.g_s(y_hat)[..., : picture.height, : picture.width].clamp_(0, 1)
+    with codec.computing(stream.header.numerics):
+        y_hat = _code(codec, None, (picture.height, picture.width), reader, rates)
+        reader.finish()
+        whole = codec.g_s(y_hat)
+    x_hat = whole[..., : picture.height, : picture.width].clamp_(0, 1)
     return x_hat.mean(1, keepdim=True) if picture.channels == 1 else x_hat
 
 

@@ -10,6 +10,7 @@ from codecspec.compiler.convert import from_canonical
 from codecspec.compiler.layouts import load_layout
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import with_weights
+from codecspec.runtime.streams.container import NUMERICS
 from codecspec.schema import load_spec
 from tests.golden import golden_models
 from tests.runtime import test_compressai_elic, test_compressai_identity
@@ -41,10 +42,11 @@ def test_authors_checkpoint_gives_the_authors_numbers(name: str) -> None:
 
     codec.double()
     x = golden_models.image(golden)
-    with torch.no_grad():
-        out = codec(x)
-        y = codec.g_a(x)
-    assert golden_models.differences(golden, out, y) == []
+    for numerics in NUMERICS:
+        with torch.no_grad(), codec.computing(numerics):
+            out = codec(x)
+            y = codec.g_a(x)
+        assert golden_models.differences(golden, out, y) == [], numerics
 
 
 @pytest.mark.golden

@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.layers.window_attention import (
     SWIN_MASKED,
     WindowAttention,
     WindowedAttention,
+    attend_in_windows,
     relative_position_index,
     shift_mask,
 )
@@ -231,3 +233,24 @@ def test_the_gate_is_its_formula(num_units: int, shift: int) -> None:
         torch.testing.assert_close(gate(x), expected, rtol=1e-10, atol=1e-10)
     assert len(gate.conv_a) == num_units
     assert len(gate.conv_b) == num_units + 2
+
+
+@pytest.mark.parametrize("scores", [1, 300, 2**20])
+@pytest.mark.parametrize("masked", [SWIN_MASKED, -math.inf])
+@pytest.mark.parametrize(
+    ("size", "window", "shift"),
+    [((4, 4), 2, 0), ((6, 4), 2, 1), ((5, 3), 2, 1), ((1, 1), 2, 1), ((4, 20), 4, 2), ((20, 4), 4, 3)],
+    ids=str,
+)
+def test_both_ways_are_the_same(
+    size: tuple[int, int], window: int, shift: int, masked: float, scores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For maps of one and of many windows, several maps at a time, and however few scores are held at once."""
+    monkeypatch.setattr("codecspec.runtime.layers.window_attention.SCORES", scores)
+    attn = randomized(WindowAttention(6, 3, window))
+    x = feature_map(3, 6, *size).permute(0, 2, 3, 1)
+    with torch.no_grad():
+        plain = attend_in_windows(attn, x, shift=shift, masked=masked)
+        choose_way(attn, fast=True)
+        fast = attend_in_windows(attn, x, shift=shift, masked=masked)
+    torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-12)

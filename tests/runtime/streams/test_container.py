@@ -203,7 +203,7 @@ def test_sizes_that_no_image_has_are_noticed(axis: str, offset: int, side: int) 
     [
         (5, 2, "the coder 2 is unknown; there are 0 (codecspec), 1 (compressai)"),
         (6, 2, "the profile 2 is unknown; there are 0 (exact), 1 (portable)"),
-        (7, 1, "the numerics 1 is unknown; there are 0 (reference)"),
+        (7, 2, "the numerics 2 is unknown; there are 0 (reference), 1 (fast)"),
         (8, 255, "the padding 255 is unknown; there are 0 (edge)"),
         (9, 0, "0 channels; there are 1 to 255"),
         (10, 17, "17 bits a sample; there are 1 to 16"),
