@@ -16,7 +16,7 @@ ARGS            ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test quick lint types docs wheel clean
+.PHONY: help venv demo test quick lint types docs bench wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ types: $(STAMP) ## check types, strictly
 
 docs: $(STAMP) ## build the documentation, strictly, into build/site (to search it: python -m http.server -d build/site)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+bench: $(STAMP) ## measure how fast the five large models code, beside CompressAI (half an hour; the machine should rest)
+	$(BIN)/python benchmarks/models.py $(ARGS)
 
 wheel: $(STAMP) ## build the wheel, into dist/
 	@rm -rf build/lib build/bdist.* dist

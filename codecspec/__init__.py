@@ -17,6 +17,7 @@
     net, report = cs.load_weights("wacnn", "checkpoint.pth.tar")
     cs.save(net, "wacnn.safetensors")         # weights, coding tables and spec in one file
     net = cs.load("wacnn.safetensors")
+    cs.keep_freed_memory()                    # before coding on the CPU in a process of your own: no more page faults
     cs.json_schema()                          # the language, for editors
     cs.convert("wacnn.safetensors", "authors").tensors   # under the authors' keys; bit for bit, and back
 
@@ -33,6 +34,7 @@ from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import load, load_weights, save
 from codecspec.compiler.statistics import Statistics, statistics
 from codecspec.evaluation import evaluate
+from codecspec.runtime.allocator import keep_freed_memory
 from codecspec.schema import (
     BuildError,
     CheckpointError,
@@ -69,6 +71,7 @@ __all__ = [
     "evaluate",
     "infer_spec",
     "json_schema",
+    "keep_freed_memory",
     "load",
     "load_spec",
     "load_weights",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +12,17 @@ from torch import nn
 
 LEAF_NETS = ("lrp_transform", "context_prediction", "entropy_parameters")
 PARTS = ("g_a", "hyper", "context", "g_s")
+SLICE = re.compile(r"latent_codec\.y\.(?:channel_context|latent_codec)\.y(\d+)(?:\.|$)")
+HYPER = re.compile(r"latent_codec\.(h_[as])(?:\.|$)")
 
 
 @contextmanager
-def part_times(codec: nn.Module) -> Iterator[dict[str, float]]:
+def part_times(codec: nn.Module, *, finer: bool = False) -> Iterator[dict[str, float]]:
     """Seconds spent in each part's networks while the context is open; the rest is under `coding` at its end.
 
     An auxiliary branch is a part of its own, `aux`, which only `forward` runs.
+
+    With `finer` it is `context, slice 0` and so on, where y has slices, and `hyper, h_a`, `hyper, h_s`.
 
     `coding` is all that is not a network: entropy models, tables, copies, and whatever else ran meanwhile.
     """
@@ -26,6 +31,7 @@ def part_times(codec: nn.Module) -> Iterator[dict[str, float]]:
     for path, module in codec.named_modules():
         part = _part_of(path)
         if part is not None:
+            part = finer_part(part, path) if finer else part
             seconds.setdefault(part, 0.0)
             handles += _watch(module, part, seconds)
     start = time.perf_counter()
@@ -41,6 +47,13 @@ def part_times(codec: nn.Module) -> Iterator[dict[str, float]]:
 def described(seconds: dict[str, float]) -> str:
     """`g_a 0.310 s, hyper 0.021 s, ..`, without the parts that did not run."""
     return ", ".join(f"{part} {spent:.3f} s" for part, spent in seconds.items() if spent > 0)
+
+
+def finer_part(part: str, path: str) -> str:
+    """`context, slice 3` for what belongs to a slice of y, `hyper, h_a`, by the path; else the part as it is."""
+    if found := SLICE.match(path):
+        return f"{part}, slice {found[1]}"
+    return f"{part}, {found[1]}" if (found := HYPER.match(path)) else part
 
 
 def _part_of(path: str) -> str | None:

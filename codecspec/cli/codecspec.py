@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from codecspec.cli.bd import bd
+from codecspec.cli.bench import bench
 from codecspec.cli.compress import compress
 from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
@@ -40,6 +41,7 @@ app.command(epilog="Example: codecspec schema -o codecspec.schema.json")(schema)
 app.command(epilog="Example: codecspec stats wacnn tcm --size 2048x1360")(stats)
 app.command(epilog="Example: codecspec inspect ckpt.pth.tar --depth 3")(inspect)
 app.command(epilog="Example: codecspec stream photo.csp")(stream)
+app.command(epilog="Example: codecspec bench tcm --set N=64 --json before.json")(bench)
 app.command(epilog="Example: codecspec zoo")(zoo)
 
 

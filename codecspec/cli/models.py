@@ -20,6 +20,8 @@ SAVED = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
 def open_model(model: str) -> Codec:
     """The codec of a saved model, or of a spec by name or file with initial weights that are the same every time.
 
+    A command opens one to code with it, and ends; so this process keeps what memory it has had (`keep_freed_memory`).
+
     Raises:
         SpecError: there is no such model, or it is wrong.
     """
@@ -27,10 +29,12 @@ def open_model(model: str) -> Codec:
 
     from codecspec.compiler.build import compile_spec
     from codecspec.compiler.saved_model import load
+    from codecspec.runtime.allocator import keep_freed_memory
 
     suffix = Path(model).suffix
     if suffix in SAVED and not os.path.exists(model):
         raise CheckpointError("E-checkpoint", model, "no such file")
+    keep_freed_memory()
     if os.path.isfile(model) and suffix not in (".yaml", ".yml"):
         return load(model)
     torch.manual_seed(SEED)

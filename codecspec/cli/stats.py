@@ -35,7 +35,7 @@ def stats(
     kMAC/px: thousand multiply-accumulates per pixel (a MAC is two FLOP). Activations: the peak of what is alive at
     once in float32, one image through encoder and decoder; likelihoods and the coder's own needs come on top.
     """
-    pixels = _size(size)
+    pixels = image_size(size)
     params = params_of(assignments)
     figures = [statistics(lower(load_spec(spec, **params)), pixels) for spec in specs]
     if as_json:
@@ -44,7 +44,12 @@ def stats(
     _print(specs, figures)
 
 
-def _size(text: str) -> tuple[int, int]:
+def image_size(text: str) -> tuple[int, int]:
+    """(width, height) in pixels of `768x512`.
+
+    Raises:
+        UsageError: that is no size.
+    """
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
     if match is None:
         raise UsageError("E-usage", f"--size {text}", "a size is width and height in pixels, e.g. --size 768x512")

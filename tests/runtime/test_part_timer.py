@@ -148,3 +148,12 @@ def test_hooks_are_gone_after_an_error_and_the_times_are_there() -> None:
 def test_parts_that_did_not_run_are_not_described() -> None:
     text = described({"g_a": 0.31049, "hyper": 0.021, "context": 0.0, "g_s": 0.0, "coding": 1.5})
     assert text == "g_a 0.310 s, hyper 0.021 s, coding 1.500 s"
+
+
+def test_finer_parts_are_slices_and_the_two_hyper_nets() -> None:
+    codec = small("tcm")
+    with part_times(codec, finer=True) as seconds:
+        call(codec, "forward")
+    slices = len(codec.latent_codec.y.groups)
+    expected = {f"context, slice {k}" for k in range(slices)} | {"hyper, h_a", "hyper, h_s", "g_a", "g_s", "coding"}
+    assert {part for part, spent in seconds.items() if spent > 0} == expected

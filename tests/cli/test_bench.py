@@ -1,0 +1,84 @@
+"""`codecspec bench` measures a model, writes JSON, and compares two such files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import codecspec as cs
+from tests.cli.conftest import Command
+
+SMALL = ("wacnn", "--set", "N=16", "--set", "M=40", "--set", "slices=5", "--size", "100x60", "--runs", "2")
+
+
+def measured(command: Command, file: Path, *options: str) -> dict[str, object]:
+    done = command("codecspec", "bench", *SMALL, "--no-keep-memory", "--json", str(file), *options)
+    assert done.code == 0, done.err
+    found: dict[str, object] = json.loads(file.read_text())
+    return found
+
+
+def test_every_part_has_its_figures(command: Command, tmp_path: Path) -> None:
+    done = command("codecspec", "bench", *SMALL, "--no-keep-memory", "--json", str(tmp_path / "a.json"))
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert list(found["work"]) == ["load", "forward", "compress", "decompress"]
+    assert (found["size"], found["numerics"], found["kept_memory"]) == ("100x60", "fast", False)
+    assert found["gemm_gmacs_per_second"] > 0
+    slices = {f"context, slice {k}" for k in range(5)}
+    forward = found["work"]["forward"]
+    assert set(forward["parts"]) == {"g_a", "g_s", "hyper, h_a", "hyper, h_s", "coding"} | slices
+    for own in found["work"].values():
+        assert {len(own[key]) for key in ("seconds", "cpu_seconds", "page_faults", "peak_mib")} == {2}
+        assert min(own["seconds"]) > 0
+        assert min(own["peak_mib"]) > 10
+    assert sum(values[0] for values in forward["parts"].values()) == pytest.approx(forward["seconds"][0], rel=0.2)
+    plan = cs.lower(cs.load_spec("wacnn", N=16, M=40, slices=5))
+    assert sum(found["gmacs"].values()) == pytest.approx(float(sum(plan.macs_by_part().values())) * 128 * 64 / 1e9)
+    assert {"g_a", "g_s", "hyper, h_a", *slices} <= set(found["gmacs"])
+    titles = done.out.splitlines()[0]
+    assert all(title in titles for title in ("median s", "GFLOP", "of GEMM", "page faults", "peak MiB"))
+    assert "GEMM" in done.err
+    assert "numerics fast" in done.err
+
+
+def test_two_files_are_compared(command: Command, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    found = measured(command, first, "--numerics", "reference")
+    work = found["work"]
+    assert isinstance(work, dict)
+    for own in work.values():
+        own["seconds"] = [seconds / 4 for seconds in own["seconds"]]
+    second.write_text(json.dumps({**found, "size": "1x1"}))
+    done = command("codecspec", "bench", "--compare", str(first), str(second))
+    rows = {line[:18].strip(): line.split() for line in done.out.splitlines()[1:]}
+    assert rows["forward"][-1] == "4.00"
+    assert rows["g_a"][-1] == "1.00"
+    assert "the two differ in size" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["wacnn", "tcm"], "one model is measured in a process; found 2"),
+        (["--compare", "a.json"], "two JSON files are compared, and 1 were given"),
+        (["--compare", "none.json", "none.json"], "E-usage at none.json: not a file"),
+        (["wacnn", "--size", "100"], "a size is width and height"),
+        (["wacnnn"], "wacnn"),
+        (["none.safetensors"], "none.safetensors"),
+    ],
+)
+def test_wrong_use_is_told(command: Command, arguments: list[str], said: str) -> None:
+    done = command("codecspec", "bench", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.said
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"work": {"load": 3}}', '{"work": {"load": {"seconds": []}}}'])
+def test_a_file_that_is_none_of_ours_is_told(command: Command, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(content)
+    done = command("codecspec", "bench", "--compare", str(file), str(file))
+    assert (done.code, done.out) == (2, "")
+    assert "not a file that `codecspec bench --json` wrote" in done.said
