@@ -59,7 +59,7 @@ class Codec(CompressionModel):
         stride: int,
         y_stride: int,
         y_channels: int,
-        numerics: Numerics = "fast",
+        numerics: Numerics = "reference",
     ) -> None:
         super().__init__()
         self.g_a = g_a
