@@ -1,7 +1,8 @@
 """How every command ends: its errors in words on stderr, its exit code.
 
-0: done. 1: the reader of its output went away (`compile-spec wacnn | head`), or `diff` found differences. 2: the input
-is wrong, and stderr says what and where. 3: `infer-spec --strict` is not certain. 130: interrupted.
+0: done. 1: the reader of its output went away (`compile-spec wacnn | head`), `diff` found differences, or `doctor` that
+something is wrong. 2: the input is wrong (of several inputs, one), and stderr says what and where. 3: `infer-spec
+--strict` is not certain. 130: interrupted.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ is whole.
 | code | when |
 | --- | --- |
 | 0 | done |
-| 1 | `codecspec diff` found differences; or the reader of the output went away (`.. | head`) |
-| 2 | the input is wrong: stderr says what, where, what is allowed, what to do; see [errors](errors.md) |
+| 1 | `codecspec diff` found differences, `codecspec doctor` something wrong; or the reader of the output went away |
+| 2 | the input is wrong (of several, one): stderr says what, where, what is allowed; see [errors](errors.md) |
 | 3 | `infer-spec --strict`, and no single family has these tensors |
 | 130 | interrupted |
 """

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,7 @@ import pytest
 from PIL import Image
 
 import codecspec as cs
-from tests.cli.conftest import Command
+from tests.cli.conftest import SCRIPTS, Command
 from tests.runtime.small_codecs import small
 
 
@@ -137,3 +141,27 @@ def test_wrong_input(
     assert (done.code, done.out) == (2, "")
     assert said in done.said
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "b.png", "pictures"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_what_was_measured(models: Path, pictures: Path, tmp_path: Path) -> None:
+    for number in range(60):
+        Image.new("RGB", (256, 256), (number, 0, 0)).save(pictures / f"{number}.png")
+    command = [SCRIPTS / "codecspec", "eval", models / "mbt2018-mean.safetensors", pictures, "-o", tmp_path / "out"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as running:
+        for _ in range(6000):
+            if (tmp_path / "out" / "measured.jsonl").exists() or running.poll() is not None:
+                break
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate()
+    assert running.returncode == 130, said
+    note = f"note: what was measured is kept in {tmp_path / 'out'}; the same command goes on from there"
+    assert said.splitlines() == [note, "interrupted"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["measured.jsonl"]
+    lines = (tmp_path / "out" / "measured.jsonl").read_text().splitlines()
+    assert 0 < len(lines) < 62
+    assert all(json.loads(line)["key"] for line in lines)
