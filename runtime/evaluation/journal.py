@@ -50,11 +50,9 @@ class Journal:
         Raises:
             UsageError: the file cannot be written.
         """
-        key = self._key(model, image)
-        self._known[key] = measured
         if self._path is None:
             return
-        line = json.dumps({"key": key, "measured": asdict(measured)})
+        line = json.dumps({"key": self._key(model, image), "measured": asdict(measured)})
         try:
             with self._path.open("a+b") as file:
                 file.write(_begin_of_line(file) + line.encode() + b"\n")

@@ -194,6 +194,14 @@ def test_a_journal_that_says_anything_is_measured_again(codec: Codec, pictures: 
         assert not cs.evaluate(codec, pictures / "b.png", folder=tmp_path).rows[0].resumed
 
 
+def test_equal_images_of_one_run_are_measured_each(codec: Codec, pictures: Path, tmp_path: Path) -> None:
+    for name in ("one.png", "two.png"):
+        (tmp_path / name).write_bytes((pictures / "b.png").read_bytes())
+    for folder in (None, tmp_path):
+        found = cs.evaluate(codec, tmp_path, folder=folder)
+        assert [(row.image, row.resumed) for row in found.rows] == [("one.png", False), ("two.png", False)]
+
+
 def test_what_fails_is_said_and_the_rest_goes_on(codec: Codec, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     Image.fromarray(picture(20, 20)).save(tmp_path / "good.png")
