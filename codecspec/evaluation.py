@@ -51,7 +51,7 @@ def evaluate(
     from codecspec.runtime.evaluation.run import EvaluationRun
 
     start = time.perf_counter()
-    settings = {"estimate": estimate, "profile": profile, "coder": coder, "device": device}
+    settings = {"estimate": estimate, "profile": profile, "coder": coder}
     result = Evaluation([], [], estimate, device)
     run = EvaluationRun(
         images=image_files(images),

@@ -41,7 +41,7 @@ class Journal:
         self._known = {} if self._path is None else _entries(self._path)
 
     def find(self, model: str, image: str) -> Measurement | None:
-        """What was measured of the model and the image of these digests."""
+        """What was measured of a model (its digest, and what it was computed with) and the image of that digest."""
         return self._known.get(self._key(model, image))
 
     def add(self, model: str, image: str, measured: Measurement) -> None:

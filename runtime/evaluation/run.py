@@ -53,12 +53,13 @@ class EvaluationRun:
         parameters = sum(parameter.numel() for parameter in codec.parameters())
         model = ModelEvaluation(name, codec.spec.name, codec.spec_hash, digest_of_model(codec), parameters)
         self.result.models.append(model)
+        computed = f"{model.digest} {codec.numerics} {next(codec.parameters()).device}"
         warm = False
         for image, path in self.images:
             try:
                 data = path.read_bytes()
                 digest = xxh3_128_hexdigest(data)
-                known = self.journal.find(model.digest, digest)
+                known = self.journal.find(computed, digest)
                 if known is None and not warm:
                     self._warm_up(codec)
                     warm = True
@@ -67,7 +68,7 @@ class EvaluationRun:
                 self.failed(Failure(name, image, _said(error)))
                 continue
             if known is None:
-                self.journal.add(model.digest, digest, measured)
+                self.journal.add(computed, digest, measured)
                 self.result.coding_s += (measured.encode_s or 0) + (measured.decode_s or 0)
             model.rows.append(Row(name, image, measured, resumed=known is not None))
             self.watch(model.rows[-1])
