@@ -16,7 +16,7 @@ import torch
 import codecspec as cs
 import codecspec.runtime.codec
 asked = sys.argv[1] == "asked" and cs.keep_freed_memory()
-x = torch.ones(4_000_000)
+x = torch.ones(16_000_000)
 for _ in range(3):
     y = x + 1
     del y
@@ -29,7 +29,7 @@ print(json.dumps([asked, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - be
 
 
 def faults(what: str) -> tuple[bool, int]:
-    """Whether it was set, and the page faults of 20 tensors of 16 MB made one after another."""
+    """Whether it was set, and the page faults of 20 tensors of 64 MB made one after another."""
     command = [sys.executable, "-W", "ignore", "-c", FAULTS, what]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     asked, count = json.loads(done.stdout)
@@ -39,14 +39,14 @@ def faults(what: str) -> tuple[bool, int]:
 @pytest.mark.skipif(not GLIBC, reason="the setting is glibc's")
 def test_freed_memory_is_used_again_where_that_is_asked_for() -> None:
     assert faults("asked")[0]
-    assert faults("asked")[1] < 1000
+    assert faults("asked")[1] < 100
 
 
 @pytest.mark.skipif(not GLIBC, reason="the setting is glibc's")
 def test_importing_sets_nothing() -> None:
     asked, count = faults("not asked")
     assert not asked
-    assert count > 1000
+    assert count > 500
 
 
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
