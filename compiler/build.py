@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def compile_spec(
-    spec: SpecLike, *, device: str | torch.device = "cpu", numerics: Numerics = "reference", **params: Any
+    spec: SpecLike, *, device: str | torch.device = "cpu", numerics: Numerics = "fast", **params: Any
 ) -> Codec:
     """Spec -> codec, in eval mode, with the weights that each module's own initialisation gives.
 
@@ -27,8 +27,8 @@ def compile_spec(
         spec: a zoo name ("wacnn"), a path, a mapping or a loaded spec.
         device: where its tensors are; "meta" for a codec without weights, to be loaded with
             `load_state_dict(..., assign=True)`.
-        numerics: how its networks compute without gradients, as the published code does (`reference`) or `fast`; can be
-            changed later (`codec.numerics`).
+        numerics: how its networks compute in evaluation, `fast` or in the order of the published code (`reference`);
+            can be changed later (`codec.numerics`).
         params: values in place of the spec's params (`N=64`).
 
     Raises:
@@ -38,7 +38,7 @@ def compile_spec(
     return build(lower(load_spec(spec, **params)), device=device, numerics=numerics)
 
 
-def build(plan: Plan, *, device: str | torch.device = "cpu", numerics: Numerics = "reference") -> Codec:
+def build(plan: Plan, *, device: str | torch.device = "cpu", numerics: Numerics = "fast") -> Codec:
     """The codec of a plan; see `compile_spec`."""
     import torch
 

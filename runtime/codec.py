@@ -16,6 +16,7 @@ from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.loading import loading_problems, resize_tables
 from codecspec.runtime.padding import pad_to_multiple, padded_size
+from codecspec.runtime.recomputed import recomputed
 from codecspec.runtime.streams.container import MAX_SIDE, NUMERICS, Numerics
 from codecspec.schema.errors import BuildError, CheckpointError, StreamError, listed
 from codecspec.schema.model import ModelSpec
@@ -59,7 +60,7 @@ class Codec(CompressionModel):
         stride: int,
         y_stride: int,
         y_channels: int,
-        numerics: Numerics = "reference",
+        numerics: Numerics,
     ) -> None:
         super().__init__()
         self.g_a = g_a
@@ -76,11 +77,11 @@ class Codec(CompressionModel):
 
     @property
     def numerics(self) -> Numerics:
-        """How the networks compute where no gradients are recorded: `fast`, or `reference`, in the order of the
-        published code (bit for bit that of CompressAI, for its models).
+        """How the networks compute in evaluation: `fast`, or `reference`, in the order of the published code (bit for
+        bit that of CompressAI, for its models).
 
         The two differ in rounding errors, about 1e-6. Encoder and decoder must agree; a stream says which one it was.
-        With gradients both are `reference`.
+        In training, and where gradients are asked for, both are `reference`.
         """
         return self._numerics
 
@@ -121,6 +122,9 @@ class Codec(CompressionModel):
             BuildError: x has another shape than that.
         """
         self.require_image(x)
+        return recomputed(self._outputs, x, self) if self._has_other_values_with_a_graph(x) else self._outputs(x)
+
+    def _outputs(self, x: Tensor) -> dict[str, Any]:
         y = self.g_a(pad_to_multiple(x, self.stride))
         out = self.latent_codec(y)
         x_hat = self.g_s(out["y_hat"])[..., : x.shape[-2], : x.shape[-1]]
@@ -128,6 +132,16 @@ class Codec(CompressionModel):
         if self.aux_entropy_model is not None:
             result["aux_likelihoods"] = self.aux_entropy_model(y, out["side_params"])
         return result
+
+    def _has_other_values_with_a_graph(self, x: Tensor) -> bool:
+        """Whether an evaluation with a graph would differ from coding, which is without: layers go fast then alone."""
+        return (
+            self.numerics == "fast"
+            and torch.is_grad_enabled()
+            and not torch.compiler.is_compiling()
+            and not any(module.training for module in self.modules())
+            and (x.requires_grad or any(p.requires_grad for p in self.parameters()))
+        )
 
     @property
     def portable(self) -> bool:

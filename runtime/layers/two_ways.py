@@ -10,7 +10,7 @@ class TwoWays(nn.Module):
     """A layer whose `fast` way is chosen from outside, for a whole codec at once (`choose_way`).
 
     The fast way is for inference alone: where gradients are recorded, or torch.compile traces, the plain way is taken,
-    so that training computes what it always did.
+    so that training computes what it always did. (A codec in evaluation records none; see `runtime/recomputed.py`.)
     """
 
     fast: bool = False

@@ -30,7 +30,7 @@ def test_every_byte_is_accounted_for(command: Command, coded: Path) -> None:
     assert spec.split() == ["spec", header.model.spec.hex()]
     assert weights.split() == ["weights", header.model.weights.hex()]
     assert tables.split() == ["tables", header.model.tables.hex()]
-    assert by.strip() == "coded by codecspec, portable, numerics reference"
+    assert by.strip() == "coded by codecspec, portable, numerics fast"
     assert padded.split() == ["padded", "to", "multiples", "of", "64", "(edge)"]
     assert names.split() == ["chunk", "bytes", "bits", "per", "pixel", "share"]
     assert [row.split("  ")[1] for row in rows] == [
