@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from codecspec.cli.run import print_json
+from codecspec.cli.say import print_json
 
 
 def bd(

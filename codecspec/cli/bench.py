@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from codecspec.cli.completion import model_words, param_words
+from codecspec.cli.outputs import require_output
 from codecspec.cli.params import params_of
-from codecspec.cli.run import note
+from codecspec.cli.say import console, note, print_json, report
 from codecspec.cli.stats import image_size
 from codecspec.schema.errors import UsageError
 
@@ -24,17 +26,22 @@ MIB = 2**20
 
 def bench(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL", help="A saved model or a spec; with --compare two JSON files.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL", help="A saved model or a spec; with --compare two JSON files.", autocompletion=model_words
+        ),
     ],
     assignments: Annotated[
-        list[str], typer.Option("--set", metavar="K=V", help="Put a param of a spec in place.")
+        list[str],
+        typer.Option("--set", metavar="K=V", help="Put a param of a spec in place.", autocompletion=param_words),
     ] = [],  # noqa: B006
     size: Annotated[str, typer.Option(metavar="WxH", help="The image in pixels.")] = "768x512",
     runs: Annotated[int, typer.Option(min=1, help="Runs that are counted.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch. Default: its own choice.")] = None,
     numerics: Annotated[Literal["fast", "reference"], typer.Option(help="How the networks compute.")] = "fast",
     keep_memory: Annotated[bool, typer.Option(help="Keep freed memory in the process, as the commands do.")] = True,
-    output: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all runs as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write all runs there, as JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all runs as JSON.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Compare two JSON files.")] = False,
 ) -> None:
     """Measure a model: load, forward, compress and decompress, by part.
@@ -45,10 +52,16 @@ def bench(
     if compare:
         if len(models) != 2:
             raise UsageError("E-usage", "--compare", f"two JSON files are compared, and {len(models)} were given")
-        _print_comparison(*(_read(path) for path in models))
+        compared = _compared(*(_read(path) for path in models))
+        if as_json:
+            print_json(compared)
+        else:
+            _print_comparison(compared)
         return
     if len(models) != 1:
         raise UsageError("E-usage", "MODEL", f"one model is measured in a process; found {len(models)}")
+    if output is not None:
+        require_output(output, models[0])
     width, height = image_size(size)
     found = _measured(models[0], params_of(assignments), (height, width), runs, threads, numerics, keep_memory)
     if output is not None:
@@ -56,7 +69,10 @@ def bench(
 
         with whole_file(output) as path:
             path.write_text(json.dumps(found, indent=1) + "\n")
-    _print(found)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
 
 
 def _measured(
@@ -136,7 +152,6 @@ def _figures(runs: list[Run]) -> dict[str, Any]:
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     rate = found["gemm_gmacs_per_second"]
@@ -150,10 +165,10 @@ def _print(found: Mapping[str, Any]) -> None:
             macs = found["gmacs"].get(part) or 0
             share = f"{macs / median(seconds) / rate:.0%}" if macs else ""
             table.add_row(f"  {part}", *_spread(seconds), "", f"{2 * macs:,.2f}" if macs else "", share)
-    Console(width=None if Console().is_terminal else 120, highlight=False).print(table)
+    console(120).print(table)
     on = found["machine"]
     kept = "kept" if found["kept_memory"] else "given back"
-    note(
+    report(
         f"{found['model']} at {found['size']}, numerics {found['numerics']}, freed memory {kept}, {on['threads']} "
         f"threads of {on['cpu']}, torch {on['torch']}; GEMM {2 * rate:.0f} GFLOP/s in the same run"
     )
@@ -171,12 +186,30 @@ def _read(path: str) -> dict[str, Any]:
             for seconds in own["parts"].values():
                 median(seconds)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError("E-usage", path, f"not a file that `codecspec bench --json` wrote: {error}") from error
+        raise UsageError("E-usage", path, f"not a file that `codecspec bench -o` wrote: {error}") from error
     return dict(found)
 
 
-def _print_comparison(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    from rich.console import Console
+def _compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Medians of what both have, in the first's order."""
+
+    def pair(first: list[float], second: list[float]) -> dict[str, float | None]:
+        one, other = median(first), median(second)
+        return {"first_s": one, "second_s": other, "times_faster": one / other if other else None}
+
+    work = {}
+    for name, own in before["work"].items():
+        other = after["work"].get(name)
+        if other is not None:
+            parts = {
+                part: pair(own["parts"][part], other["parts"][part]) for part in own["parts"] if part in other["parts"]
+            }
+            work[name] = {**pair(own["seconds"], other["seconds"]), "parts": parts}
+    differ = [key for key in ("model", "size", "machine") if before.get(key) != after.get(key)]
+    return {"work": work, "differ": differ}
+
+
+def _print_comparison(compared: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -184,16 +217,15 @@ def _print_comparison(before: Mapping[str, Any], after: Mapping[str, Any]) -> No
     for title in ("first, s", "second, s", "times faster"):
         table.add_column(title, justify="right")
 
-    def row(title: str, pair: tuple[list[float], list[float]], style: str = "") -> None:
-        first, second = map(median, pair)
-        table.add_row(title, f"{first:.3f}", f"{second:.3f}", f"{first / second:.2f}" if second else "", style=style)
+    def row(title: str, own: Mapping[str, Any], style: str = "") -> None:
+        times = own["times_faster"]
+        shown = "" if times is None else f"{times:.2f}"
+        table.add_row(title, f"{own['first_s']:.3f}", f"{own['second_s']:.3f}", shown, style=style)
 
-    for name in (name for name in before["work"] if name in after["work"]):
-        ours, theirs = before["work"][name], after["work"][name]
-        row(name, (ours["seconds"], theirs["seconds"]), "bold")
-        for part in (part for part in ours["parts"] if part in theirs["parts"]):
-            row(f"  {part}", (ours["parts"][part], theirs["parts"][part]))
-    Console(width=None if Console().is_terminal else 100, highlight=False).print(table)
-    differ = [key for key in ("model", "size", "machine") if before.get(key) != after.get(key)]
-    if differ:
+    for name, own in compared["work"].items():
+        row(name, own, "bold")
+        for part, its in own["parts"].items():
+            row(f"  {part}", its)
+    console(100).print(table)
+    if differ := compared["differ"]:
         note(f"the two differ in {', '.join(differ)}: only ratios of runs on one machine, of one size, mean something")

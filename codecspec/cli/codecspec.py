@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import typer
-
 from codecspec.cli.bd import bd
 from codecspec.cli.bench import bench
+from codecspec.cli.command import add_command, new_app
 from codecspec.cli.compress import compress
 from codecspec.cli.convert import convert
 from codecspec.cli.decompress import decompress
 from codecspec.cli.diff import diff
 from codecspec.cli.doctor import doctor
 from codecspec.cli.eval import eval_models
+from codecspec.cli.exits import ExitCode
 from codecspec.cli.inspect import inspect
 from codecspec.cli.plot import plot
 from codecspec.cli.run import run
@@ -21,28 +21,84 @@ from codecspec.cli.stats import stats
 from codecspec.cli.stream import stream
 from codecspec.cli.zoo import zoo
 
-app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Code images with codecs compiled from specs.",
+app = new_app(
+    "Code images with codecs compiled from specs, and see what codecs, checkpoints and coded images are.",
+    "codecspec eval wacnn photos",
 )
-app.command(epilog="Example: codecspec compress photo.png -m wacnn.safetensors -o photo.csp")(compress)
-app.command(epilog="Example: codecspec decompress photo.csp -m wacnn.safetensors -o photo.png")(decompress)
-app.command("eval", epilog="Example: codecspec eval q1.safetensors q2.safetensors kodak -o wacnn-kodak")(eval_models)
-app.command(epilog="Example: codecspec convert ckpt.pth.tar --to canonical -o wacnn.safetensors")(convert)
-app.command(epilog="Example: codecspec diff wacnn ckpt.pth.tar")(diff)
-app.command(epilog="Example: codecspec doctor ckpt.pth.tar kodak -v")(doctor)
-app.command("scan", epilog="Example: codecspec scan ~/checkpoints")(scan_folder)
-app.command(epilog="Example: codecspec plot mine.json bpg.json -o curve.svg")(plot)
-app.command(epilog="Example: codecspec bd bpg.json mine.json")(bd)
-app.command(epilog="Example: codecspec schema -o codecspec.schema.json")(schema)
-app.command(epilog="Example: codecspec stats wacnn tcm --size 2048x1360")(stats)
-app.command(epilog="Example: codecspec inspect ckpt.pth.tar --depth 3")(inspect)
-app.command(epilog="Example: codecspec stream photo.csp")(stream)
-app.command(epilog="Example: codecspec bench tcm --set N=64 --json before.json")(bench)
-app.command(epilog="Example: codecspec zoo")(zoo)
+add_command(
+    app,
+    compress,
+    """
+    codecspec compress photo.png -m wacnn.safetensors -o photo.csp
+    codecspec compress photos -m wacnn.safetensors -o coded --json
+    """,
+)
+add_command(
+    app,
+    decompress,
+    """
+    codecspec decompress photo.csp -m wacnn.safetensors -o photo.png
+    codecspec decompress coded -m wacnn.safetensors -o decoded
+    """,
+)
+add_command(
+    app,
+    eval_models,
+    """
+    codecspec eval q1.safetensors q2.safetensors kodak -o wacnn-kodak
+    codecspec eval mbt2018-mean photos --estimate        an untrained spec, without coding
+    """,
+    name="eval",
+)
+add_command(
+    app,
+    convert,
+    """
+    codecspec convert ckpt.pth.tar --to canonical -o wacnn.safetensors
+    codecspec convert wacnn.safetensors --to authors -o back.pth
+    """,
+)
+add_command(
+    app,
+    diff,
+    """
+    codecspec diff wacnn ckpt.pth.tar
+    codecspec diff elic elic-chandelier --json
+    """,
+    exits={ExitCode.FOUND: "they differ"},
+)
+add_command(
+    app,
+    doctor,
+    """
+    codecspec doctor ckpt.pth.tar kodak -v
+    codecspec doctor ckpt.pth.tar --repair mended.safetensors
+    """,
+    exits={ExitCode.FOUND: "something is wrong with the checkpoint"},
+)
+add_command(app, scan_folder, "codecspec scan ~/checkpoints", name="scan")
+add_command(app, plot, "codecspec plot mine.json bpg.json -o curve.svg")
+add_command(app, bd, "codecspec bd bpg.json mine.json --metric ms-ssim")
+add_command(app, schema, "codecspec schema -o codecspec.schema.json")
+add_command(app, stats, "codecspec stats wacnn tcm --size 2048x1360")
+add_command(app, inspect, "codecspec inspect ckpt.pth.tar --depth 3")
+add_command(
+    app,
+    stream,
+    """
+    codecspec stream photo.csp
+    codecspec stream photo.csp -m wacnn.safetensors      bits beside likelihoods
+    """,
+)
+add_command(
+    app,
+    bench,
+    """
+    codecspec bench tcm --set N=64 -o before.json
+    codecspec bench --compare before.json after.json
+    """,
+)
+add_command(app, zoo, "codecspec zoo")
 
 
 def main() -> None:

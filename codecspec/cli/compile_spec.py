@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codecspec.cli.command import add_command, new_app
+from codecspec.cli.completion import param_words, spec_words
 from codecspec.cli.outputs import require_output
 from codecspec.cli.params import params_of
-from codecspec.cli.run import note, print_json, problems_json, run
-from codecspec.compiler.canonical import canonical_dict, spec_hash
-from codecspec.compiler.lower import lower
-from codecspec.compiler.plan import Plan
-from codecspec.picture import require_ending, write_picture
-from codecspec.schema.errors import SpecError, UsageError
-from codecspec.schema.load import load_spec
+from codecspec.cli.run import run
+from codecspec.cli.say import note, print_json, remark
+from codecspec.schema.errors import UsageError
 
-app = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
+if TYPE_CHECKING:
+    from codecspec.compiler.plan import Plan
 
 EXAMPLES = """
-Examples:
-
-  compile-spec wacnn                          check, then show the tree
-
-  compile-spec my.yaml --check                only check
-
-  compile-spec wacnn --set N=128 --json       the plan as JSON
-
-  compile-spec wacnn --graph wacnn.html       a picture that folds and searches
-
-  compile-spec wacnn --weights ckpt.pth.tar -o wacnn.safetensors
+    compile-spec wacnn                          check, then show the tree
+    compile-spec my.yaml --check                only check
+    compile-spec wacnn --set N=128 --json       the plan as JSON
+    compile-spec wacnn --graph wacnn.html       a picture that folds and searches
+    compile-spec wacnn --weights ckpt.pth.tar -o wacnn.safetensors
 """
 
 
-@app.command(epilog=EXAMPLES)
 def compile_spec(
-    spec: Annotated[str, typer.Argument(metavar="SPEC|NAME", help="A YAML file, or the name of a zoo spec.")],
-    assignments: Annotated[list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.")] = [],  # noqa: B006
+    spec: Annotated[
+        str,
+        typer.Argument(metavar="SPEC|NAME", help="A YAML file, or the name of a zoo spec.", autocompletion=spec_words),
+    ],
+    assignments: Annotated[
+        list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.", autocompletion=param_words)
+    ] = [],  # noqa: B006
     check: Annotated[bool, typer.Option("--check", help="Only check: no tree, nothing built.")] = False,
     tree: Annotated[bool, typer.Option("--tree", help="Show the tree, also beside -o.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -53,20 +48,20 @@ def compile_spec(
     ] = 0,
 ) -> None:
     """Check a spec, show the codec that it compiles to, and build and save it."""
-    try:
-        _require_sense(spec, check, tree, as_json, weights, output, graph)
-        plan = lower(load_spec(spec, **params_of(assignments)))
-        report: dict[str, Any] = {"ok": True, **_summary(plan)}
-        if weights is not None or output is not None:
-            report |= _build(plan, weights, output, seed)
-        if graph is not None:
-            write_picture(plan, graph)
-            report["graph"] = str(graph)
-    except SpecError as error:
-        if not as_json:
-            raise
-        print_json(problems_json(error))
-        raise typer.Exit(2) from error
+    from codecspec.compiler.canonical import spec_hash
+    from codecspec.compiler.lower import lower
+    from codecspec.schema.load import load_spec
+
+    _require_sense(spec, check, tree, as_json, weights, output, graph)
+    plan = lower(load_spec(spec, **params_of(assignments)))
+    report: dict[str, Any] = {"ok": True, **_summary(plan)}
+    if weights is not None or output is not None:
+        report |= _build(plan, weights, output, seed)
+    if graph is not None:
+        from codecspec.picture import write_picture
+
+        write_picture(plan, graph)
+        report["graph"] = str(graph)
     if as_json:
         print_json(report if check else {**report, **_details(plan)})
         return
@@ -77,11 +72,11 @@ def compile_spec(
     else:
         print(f"{plan.spec.name}: ok, {plan.parameters:,} parameters, hash {spec_hash(plan.spec)[:12]}")
     for line in report.get("conversion", []):
-        print(f"  {line}")
+        remark(f"  {line}")
     if output is not None:
-        print(f"saved {output} ({output.stat().st_size:,} bytes)")
+        remark(f"saved {output} ({output.stat().st_size:,} bytes)")
     if graph is not None:
-        print(f"drew {graph} ({graph.stat().st_size:,} bytes)")
+        remark(f"drew {graph} ({graph.stat().st_size:,} bytes)")
 
 
 def _require_sense(
@@ -103,11 +98,15 @@ def _require_sense(
     if output is not None:
         require_output(output, spec, weights, graph)
     if graph is not None:
+        from codecspec.picture import require_ending
+
         require_ending(graph)
         require_output(graph, spec, weights, output)
 
 
 def _summary(plan: Plan) -> dict[str, Any]:
+    from codecspec.compiler.canonical import spec_hash
+
     return {
         "name": plan.spec.name,
         "hash": spec_hash(plan.spec),
@@ -121,6 +120,8 @@ def _summary(plan: Plan) -> dict[str, Any]:
 
 
 def _details(plan: Plan) -> dict[str, Any]:
+    from codecspec.compiler.canonical import canonical_dict
+
     return {
         "spec": canonical_dict(plan.spec),
         "nodes": [
@@ -162,6 +163,10 @@ def _build(plan: Plan, weights: Path | None, output: Path | None, seed: int) -> 
         save(codec, output)
         report["saved"] = str(output)
     return report
+
+
+app = new_app()
+add_command(app, compile_spec, EXAMPLES)
 
 
 def main() -> None:

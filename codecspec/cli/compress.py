@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from codecspec.cli.jobs import Job, jobs_of, run_jobs, write_bytes
+from codecspec.cli.completion import model_words
+from codecspec.cli.jobs import Content, Job, jobs_of, run_jobs, write_bytes
 from codecspec.cli.models import open_model
 from codecspec.cli.outputs import require_output
-from codecspec.cli.run import note
+from codecspec.cli.say import note
 from codecspec.schema.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ def compress(
     images: Annotated[
         list[str], typer.Argument(metavar="IMG...", help="Images (PNG, JPEG, WebP, PPM, ..), folders or -")
     ],
-    model: Annotated[str, typer.Option("-m", metavar="MODEL", help="A saved model, a spec's name or a YAML file.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            "-m", metavar="MODEL", help="A saved model, a spec's name or a YAML file.", autocompletion=model_words
+        ),
+    ],
     output: Annotated[
         str | None,
         typer.Option(
@@ -46,9 +53,15 @@ def compress(
         Path | None, typer.Option(metavar="IMAGE", help="Also write what the encoder's own forward pass gives.")
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Say what each part costs, and why it is more than its likelihoods.")
+        bool,
+        typer.Option(
+            "-v", "--verbose", help="Say more: what each part costs, and why it is more than its likelihoods."
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files beside the images.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: each file's size and times, with -v the bits of each part.")
+    ] = False,
 ) -> None:
     """Code images."""
     import torch
@@ -74,7 +87,7 @@ def compress(
             note(POSITION_BY_POSITION)
         return codec
 
-    def work(job: Job) -> None:
+    def work(job: Job) -> Content:
         file = read_image_file(job.read(), job.name)
         codec = opened()
         x = file.x_for(codec.spec.in_channels, job.name)
@@ -95,5 +108,7 @@ def compress(
             job.say(f"  {described(seconds)}")
         for line in rates_described(stream, rates, codec.parts(height, width)) if rates else ():
             job.say(line)
+        said = {"width": width, "height": height, "bytes": len(data), "bits_per_pixel": bpp, "seconds": dict(seconds)}
+        return said | ({"parts": [asdict(rate) for rate in rates]} if rates else {})
 
-    run_jobs(jobs, work, "coding")
+    run_jobs(jobs, work, "coding", as_json=as_json)

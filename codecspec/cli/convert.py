@@ -7,25 +7,42 @@ from typing import Annotated
 
 import typer
 
+from codecspec.cli.completion import layout_words, param_words, spec_words
 from codecspec.cli.outputs import require_output
 from codecspec.cli.params import params_of
+from codecspec.cli.say import print_json, remark
 from codecspec.schema.errors import UsageError
-from codecspec.schema.load import load_spec
 
 
 def convert(
     checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint in any known layout.")],
-    to: Annotated[str, typer.Option("--to", metavar="LAYOUT", help="canonical, authors, compressai, compressai-1.2.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="LAYOUT",
+            help="canonical, authors, compressai, compressai-1.2.",
+            autocompletion=layout_words,
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", metavar="OUT", help="Where it goes: .safetensors or .pth.")],
     spec: Annotated[
         str | None,
-        typer.Option(metavar="SPEC|NAME", help="Which model it is; a file of compile-spec -o says so itself."),
+        typer.Option(
+            metavar="SPEC|NAME",
+            help="Which model it is; a file of compile-spec -o says so itself.",
+            autocompletion=spec_words,
+        ),
     ] = None,
-    assignments: Annotated[list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.")] = [],  # noqa: B006
+    assignments: Annotated[
+        list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.", autocompletion=param_words)
+    ] = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor that was moved.")] = False,
 ) -> None:
     """Convert a checkpoint to another layout, every tensor accounted for."""
     from codecspec.compiler.checkpoints import weights_format, write_tensors
     from codecspec.compiler.convert import convert as convert_checkpoint
+    from codecspec.schema.load import load_spec
 
     require_output(output, checkpoint, spec)
     weights_format(output)
@@ -34,6 +51,17 @@ def convert(
     model = load_spec(spec, **params_of(assignments)) if spec is not None else None
     conversion = convert_checkpoint(checkpoint, to, spec=model)
     write_tensors(conversion.tensors, output)
+    if as_json:
+        print_json(
+            {
+                "saved": str(output),
+                "bytes": output.stat().st_size,
+                "layout": conversion.layout,
+                "tensors": list(conversion.tensors),
+                "report": list(conversion.report),
+            }
+        )
+        return
     for line in conversion.report:
-        print(line if line.endswith(":") else f"  {line}")
-    print(f"saved {output} ({output.stat().st_size:,} bytes)")
+        remark(line if line.endswith(":") else f"  {line}")
+    remark(f"saved {output} ({output.stat().st_size:,} bytes)")

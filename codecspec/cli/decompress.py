@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codecspec.cli.completion import model_words
 from codecspec.cli.compress import ENDING
-from codecspec.cli.jobs import Job, jobs_of, read_stream, run_jobs, write_bytes
+from codecspec.cli.jobs import Content, Job, jobs_of, read_stream, run_jobs, write_bytes
 from codecspec.cli.models import open_model
-from codecspec.cli.run import note
+from codecspec.cli.say import is_verbose, note
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 def decompress(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Coded images, folders of them, or -")],
-    model: Annotated[str, typer.Option("-m", metavar="MODEL", help="The model that they were coded with.")],
+    model: Annotated[
+        str,
+        typer.Option("-m", metavar="MODEL", help="The model that they were coded with.", autocompletion=model_words),
+    ],
     output: Annotated[
         str | None,
         typer.Option(
@@ -26,6 +30,7 @@ def decompress(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files beside the coded images.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: each image's size and times.")] = False,
 ) -> None:
     """Decode images."""
     from codecspec.runtime.image_files import DEEP_WRITERS, format_of, png_bytes, write_image
@@ -44,12 +49,13 @@ def decompress(
         codec.prepare_tables()
         return codec
 
-    def work(job: Job) -> None:
+    def work(job: Job) -> Content:
         stream = Stream.from_bytes(read_stream(job))
         codec = opened()
         with part_times(codec) as seconds:
             x_hat = decode_image(codec, stream)
-        depth = stream.header.picture.bit_depth
+        picture = stream.header.picture
+        depth = picture.bit_depth
         if job.output is None:
             write_bytes(png_bytes(x_hat, bit_depth=depth), job)
         else:
@@ -57,8 +63,9 @@ def decompress(
             write_image(x_hat, job.output, bit_depth=depth)
             if depth > 8 and job.output.suffix.lower() not in DEEP_WRITERS:
                 note(f"{job.output}: of {depth} bits a sample this format keeps 8; .png and .ppm keep all")
-        job.say(f"{job.name} -> {job.output or 'stdout'}: {stream.header.picture.width}x{stream.header.picture.height}")
-        if len(jobs) == 1:
+        job.say(f"{job.name} -> {job.output or 'stdout'}: {picture.width}x{picture.height}")
+        if is_verbose() or len(jobs) == 1:
             job.say(f"  {described(seconds)}")
+        return {"width": picture.width, "height": picture.height, "bit_depth": depth, "seconds": dict(seconds)}
 
-    run_jobs(jobs, work, "decoding")
+    run_jobs(jobs, work, "decoding", as_json=as_json)

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codecspec.cli.completion import model_words
+from codecspec.cli.exits import ExitCode
 from codecspec.cli.models import SAVED
-from codecspec.cli.run import print_json, report
-from codecspec.compiler.canonical import spec_hash
-from codecspec.compiler.inference.infer import infer_spec
-from codecspec.compiler.lower import lower
-from codecspec.compiler.spec_diff import ABSENT, Difference, spec_differences
-from codecspec.schema.load import load_spec
-from codecspec.schema.model import ModelSpec
+from codecspec.cli.say import console, print_json, report
 
-DIFFERENT = 1
-"""Exit code where the two differ, as that of `diff`."""
+if TYPE_CHECKING:
+    from codecspec.compiler.spec_diff import Difference
+    from codecspec.schema.model import ModelSpec
 
 
 def diff(
-    first: Annotated[str, typer.Argument(metavar="A", help="A spec (a name or a file) or a checkpoint.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    first: Annotated[
+        str,
+        typer.Argument(metavar="A", help="A spec (a name or a file) or a checkpoint.", autocompletion=model_words),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another.", autocompletion=model_words)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what differs between two specs, two checkpoints, or one of each, by the path in the spec.
 
     Of a checkpoint, what no weight tells is taken from its family. Exits 1 where there is a difference.
     """
+    from codecspec.compiler.canonical import spec_hash
+    from codecspec.compiler.spec_diff import spec_differences
+
     one, other = spec_of(first), spec_of(second)
     found = spec_differences(one, other)
     same = spec_hash(one) == spec_hash(other)
@@ -43,7 +46,7 @@ def diff(
     else:
         print(f"no difference: both are {one.name}, hash {spec_hash(one)[:12]}")
     if found:
-        raise typer.Exit(DIFFERENT)
+        raise typer.Exit(ExitCode.FOUND)
 
 
 def spec_of(model: str) -> ModelSpec:
@@ -52,6 +55,10 @@ def spec_of(model: str) -> ModelSpec:
     Raises:
         SpecError: there is no such model, or it is wrong.
     """
+    from codecspec.compiler.inference.infer import infer_spec
+    from codecspec.compiler.lower import lower
+    from codecspec.schema.load import load_spec
+
     is_file = os.path.exists(model) and Path(model).suffix not in (".yaml", ".yml")
     if is_file or Path(model).suffix in SAVED:
         return infer_spec(model).spec
@@ -59,7 +66,6 @@ def spec_of(model: str) -> ModelSpec:
 
 
 def _print_table(first: str, second: str, found: list[Difference]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -68,11 +74,13 @@ def _print_table(first: str, second: str, found: list[Difference]) -> None:
         table.add_column(name, overflow="fold")
     for each in found:
         table.add_row(each.path, _shown(each.first), _shown(each.second))
-    Console(width=None if Console().is_terminal else 140, highlight=False, markup=False).print(table)
+    console().print(table)
 
 
 def _shown(value: Any) -> str:
     """Plain data in a line, without fields that say nothing."""
+    from codecspec.compiler.spec_diff import ABSENT
+
     if value is ABSENT:
         return "-"
     if isinstance(value, dict) and "blocks" in value:

@@ -8,30 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codecspec.cli.exits import ExitCode
 from codecspec.cli.infer_spec import summary
 from codecspec.cli.outputs import require_output
-from codecspec.cli.run import print_json
-from codecspec.compiler.checkpoints import printable
+from codecspec.cli.say import print_json, remark
 
 if TYPE_CHECKING:
     from codecspec.diagnosis.diagnose import Diagnosis
-
-WRONG = 1
-"""Exit code where something is wrong with the checkpoint."""
 
 
 def doctor(
     checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="A checkpoint in any known layout.")],
     images: Annotated[
-        list[str] | None, typer.Argument(metavar="[IMAGES...]", help="Images or folders; else a picture by formula.")
+        list[str] | None, typer.Argument(metavar="IMAGES", help="Images or folders; else a picture by formula.")
     ] = None,
     repair: Annotated[
         Path | None, typer.Option(metavar="OUT.safetensors", help="Write the model with coding tables made anew.")
     ] = None,
     key: Annotated[str | None, typer.Option(metavar="K", help="Which of several state dicts in the file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor in question.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only what is wrong.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every variant that was tried.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but what is wrong.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Say more: every variant that was tried; at the end what it took.")
+    ] = False,
 ) -> None:
     """Say what is wrong with a checkpoint; exit 1 if something is.
 
@@ -50,12 +49,14 @@ def doctor(
         for line in _lines(found, quiet=quiet, verbose=verbose):
             print(line)
         if repair is not None and repair.exists():
-            print(f"wrote {repair}: the model with coding tables made anew")
+            remark(f"wrote {repair}: the model with coding tables made anew")
     if found.wrong:
-        raise typer.Exit(WRONG)
+        raise typer.Exit(ExitCode.FOUND)
 
 
 def _lines(found: Diagnosis, *, quiet: bool, verbose: bool) -> list[str]:
+    from codecspec.compiler.checkpoints import printable
+
     lines = []
     if found.inference is not None and not quiet:
         lines += summary(printable(found.checkpoint), found.inference)

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from codecspec.cli.completion import model_words
+from codecspec.cli.exits import ExitCode
 from codecspec.cli.outputs import require_output
 from codecspec.cli.progress import progress_bar
-from codecspec.cli.run import note, print_json
-from codecspec.evaluation import evaluate, image_files
+from codecspec.cli.say import note, print_json, remark
 from codecspec.schema.errors import UsageError
 from codecspec.schema.whole_file import whole_file
 
 if TYPE_CHECKING:
     from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, ModelEvaluation, Row
 
-FAILED = 2
-"""Exit code where something could not be measured."""
 _HEAD = (
     f"  {'image':28}{'size':>10}{'bpp':>9}{'by likelihoods':>16}{'gap':>8}{'PSNR':>8}{'MS-SSIM':>9}{'(dB)':>8}"
     f"{'encode':>10}{'decode':>10}{'memory':>11}"
@@ -29,7 +28,11 @@ _HEAD = (
 def eval_models(
     given: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL... DIR", help="Models or checkpoints; then images: a folder or a file."),
+        typer.Argument(
+            metavar="MODEL... DIR",
+            help="Models or checkpoints; then images: a folder or a file.",
+            autocompletion=model_words,
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -42,7 +45,7 @@ def eval_models(
     device: Annotated[str, typer.Option(help="Where models run: cpu, cuda, cuda:1, ..")] = "cpu",
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a row of CSV for each model and image.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only the averages.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but the averages and errors.")] = False,
 ) -> None:
     """Measure rate, distortion, time and memory of models on images.
 
@@ -50,6 +53,7 @@ def eval_models(
     started again, and FOLDER gets images.csv, evaluation.json and for each spec a curve-NAME.json, a point for each
     model, that `codecspec plot`, `codecspec bd` and CompressAI's tools read.
     """
+    from codecspec.evaluation import evaluate, image_files
     from codecspec.runtime.evaluation.reports import as_content
     from codecspec.runtime.evaluation.reports import as_csv as csv_of
 
@@ -93,10 +97,10 @@ def eval_models(
     else:
         printer.summary(found)
         if output is not None:
-            print(f"wrote {output}: {', '.join(_names(found))}")
+            remark(f"wrote {output}: {', '.join(_names(found))}")
     if found.failures:
         _report(found)
-        raise typer.Exit(FAILED)
+        raise typer.Exit(ExitCode.WRONG)
 
 
 class _Printer:

@@ -8,25 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codecspec.cli.command import add_command, new_app
+from codecspec.cli.exits import ExitCode
 from codecspec.cli.outputs import require_output
-from codecspec.cli.run import print_json, problems_json, report, run
+from codecspec.cli.run import run
+from codecspec.cli.say import print_json, problems_json, report
 from codecspec.schema.errors import SpecError
 from codecspec.schema.whole_file import whole_file
 
 if TYPE_CHECKING:
     from codecspec.compiler.inference.infer import Inference
 
-WRONG = 2
-"""Exit code where there is no spec."""
-UNCERTAIN = 3
-"""Exit code of `--strict` where no single family has these tensors."""
 
-app = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
-
-
-@app.command(epilog="Example: infer-spec ckpt.pth.tar -o recovered.yaml")
 def infer_spec(
     checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="A checkpoint: a file, a folder of shards, a URL.")],
     output: Annotated[Path | None, typer.Option("-o", metavar="SPEC.yaml", help="Write the spec there.")] = None,
@@ -51,7 +44,7 @@ def infer_spec(
             raise
         understood = dict(error.understood) if isinstance(error, MisfitError) else {}
         print_json({**problems_json(error), "understood": understood})
-        raise typer.Exit(WRONG) from None
+        raise typer.Exit(ExitCode.WRONG) from None
     text = found.text(full=full)
     if output is not None:
         with whole_file(output) as partial:
@@ -66,7 +59,7 @@ def infer_spec(
         if output is not None:
             report(f"wrote {output}")
     if strict and not found.is_certain:
-        raise typer.Exit(UNCERTAIN)
+        raise typer.Exit(ExitCode.UNCERTAIN)
 
 
 def as_content(found: Inference, text: str) -> dict[str, Any]:
@@ -138,6 +131,18 @@ def _short(value: Any) -> str:
 
 def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+app = new_app()
+add_command(
+    app,
+    infer_spec,
+    """
+    infer-spec ckpt.pth.tar -o recovered.yaml
+    infer-spec ckpt.pth.tar --strict --json      for programs
+    """,
+    exits={ExitCode.UNCERTAIN: "--strict, and no single family has these tensors"},
+)
 
 
 def main() -> None:

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codecspec.cli.run import print_json
-from codecspec.compiler.checkpoints import HASH_KEY, SPEC_KEY, Manifest, printable, read_manifest
-from codecspec.compiler.layouts import Layout, layouts
+from codecspec.cli.say import console, print_json
 from codecspec.schema.errors import LayoutError, SpecError, listed
-from codecspec.schema.load import parse_whole_spec
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from codecspec.cli.tensor_tree import Group
+    from codecspec.compiler.checkpoints import Manifest
+    from codecspec.compiler.layouts import Layout
 
 
 def inspect(
@@ -28,21 +27,22 @@ def inspect(
 
     Nothing in the file is run, no tensor is read, and what model it is is not asked: that is `infer-spec`.
     """
+    from codecspec.compiler.checkpoints import read_manifest
+
     manifest = read_manifest(checkpoint, key=key)
     if as_json:
         print_json(_content(manifest))
         return
-    from rich.console import Console
-
     from codecspec.cli.tensor_tree import tree_of
 
-    console = Console(width=None if Console().is_terminal else 140, highlight=False, markup=False)
     for line in _summary(manifest):
-        console.print(line, soft_wrap=True)
-    console.print(_table(tree_of(manifest), depth))
+        print(line)
+    console().print(_table(tree_of(manifest), depth))
 
 
 def _content(manifest: Manifest) -> dict[str, Any]:
+    from codecspec.compiler.checkpoints import HASH_KEY, SPEC_KEY
+
     return {
         "source": manifest.source,
         "format": manifest.format,
@@ -59,6 +59,8 @@ def _content(manifest: Manifest) -> dict[str, Any]:
 
 def _summary(manifest: Manifest) -> list[str]:
     """What there is to say beside the tensors, a line each."""
+    from codecspec.compiler.checkpoints import HASH_KEY, SPEC_KEY, printable
+
     lines = [f"{printable(manifest.source)}: {manifest.format}"]
     if manifest.unwrapped:
         lines.append(f"  unwrapped    {listed(manifest.unwrapped)}")
@@ -77,6 +79,8 @@ def _summary(manifest: Manifest) -> list[str]:
 
 def _fitting(manifest: Manifest) -> list[Layout]:
     """The layouts whose rules take every key."""
+    from codecspec.compiler.layouts import layouts
+
     return [layout for layout in layouts() if _takes(layout, manifest)]
 
 
@@ -89,6 +93,9 @@ def _takes(layout: Layout, manifest: Manifest) -> bool:
 
 def _spec_inside(manifest: Manifest) -> dict[str, str] | None:
     """Name and hash of the spec that the file says it has, neither held against its tensors here."""
+    from codecspec.compiler.checkpoints import HASH_KEY, SPEC_KEY
+    from codecspec.schema.load import parse_whole_spec
+
     if SPEC_KEY not in manifest.metadata:
         return None
     said = {"hash": manifest.metadata.get(HASH_KEY, "")[:12]}
@@ -101,6 +108,8 @@ def _spec_inside(manifest: Manifest) -> dict[str, str] | None:
 def _table(tree: Group, depth: int) -> Table:
     from rich.table import Table
     from rich.text import Text
+
+    from codecspec.compiler.checkpoints import printable
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("key", "tensors", "elements", "bytes", "type and shape"):

@@ -7,14 +7,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
+from codecspec.cli.exits import ExitCode
 from codecspec.cli.outputs import require_output
 from codecspec.cli.progress import progress_bar
+from codecspec.cli.say import print_json, problems_json, remark, report
 from codecspec.schema.errors import SpecError, StreamError, UsageError
 from codecspec.schema.whole_file import whole_file
 
+Content = dict[str, Any]
 PIPE = "-"
 """As an input: stdin; as an output: stdout."""
 
@@ -46,8 +50,8 @@ class Job:
         return sys.stdin.buffer.read() if self.source is None else self.source
 
     def say(self, text: str) -> None:
-        """Print a line of the report: beside the result, not into it."""
-        print(text, file=sys.stderr if self.output is None else sys.stdout)
+        """Say a line about the result: beside it, not into it."""
+        (report if self.output is None else remark)(text)
 
 
 def jobs_of(
@@ -83,30 +87,35 @@ def jobs_of(
     return jobs
 
 
-def run_jobs(jobs: Sequence[Job], work: Callable[[Job], None], doing: str) -> None:
+def run_jobs(jobs: Sequence[Job], work: Callable[[Job], Content], doing: str, *, as_json: bool) -> None:
     """Do all jobs, with a progress bar on a terminal where there are several; exit 2 after failures, each said.
 
     Args:
         jobs: what to do.
-        work: does one.
+        work: does one, and says what came of it.
         doing: what the progress bar says.
+        as_json: print all of that, and every failure, as one document.
     """
-    if len(jobs) == 1:
-        work(jobs[0])
-        return
-    failed = 0
-    with progress_bar(len(jobs), doing) as advance:
+    if as_json and any(job.output is None for job in jobs):
+        raise UsageError("E-usage", "--json", "the result goes to stdout, and so would the document", "-o FILE")
+    done: list[Content] = []
+    failed: list[Content] = []
+    with progress_bar(len(jobs) if len(jobs) > 1 else 0, doing) as advance:
         for job in jobs:
             try:
-                work(job)
+                done.append({"source": job.name, "output": str(job.output)} | work(job))
             except SpecError as error:
-                failed += 1
+                if len(jobs) == 1:
+                    raise
+                failed.append({"source": job.name} | problems_json(error))
                 text = str(error)
                 print(text if job.name in text else f"{job.name}: {text}", file=sys.stderr)
             advance(1)
+    if as_json:
+        print_json({"ok": not failed, "files": done, "failed": failed})
     if failed:
-        print(f"{failed} of {len(jobs)} files failed", file=sys.stderr)
-        raise typer.Exit(2)
+        print(f"{len(failed)} of {len(jobs)} files failed", file=sys.stderr)
+        raise typer.Exit(ExitCode.WRONG)
 
 
 def read_stream(job: Job) -> bytes:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codecspec.cli.run import note
+from codecspec.cli.say import note
 from codecspec.schema.errors import CheckpointError
 
 if TYPE_CHECKING:

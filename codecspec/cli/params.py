@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from codecspec.schema.errors import UsageError
-from codecspec.schema.yaml_source import parse_yaml
 
 
 def params_of(assignments: list[str]) -> dict[str, Any]:
@@ -14,6 +13,8 @@ def params_of(assignments: list[str]) -> dict[str, Any]:
     Raises:
         UsageError: an assignment is none, or a param is set twice.
     """
+    from codecspec.schema.yaml_source import parse_yaml
+
     params: dict[str, Any] = {}
     for assignment in assignments:
         name, _, value = (text.strip() for text in assignment.partition("="))

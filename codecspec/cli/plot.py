@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from codecspec.cli.outputs import require_output
-from codecspec.cli.run import print_json
+from codecspec.cli.say import print_json, remark
 
 
 def plot(
@@ -37,5 +37,5 @@ def plot(
         print_json({"saved": str(output), "metric": which, "curves": said})
         return
     for each in curves:
-        print(f"{each.name} ({each.provenance}): {len(each.points)} points")
-    print(f"saved {output} ({output.stat().st_size:,} bytes)")
+        remark(f"{each.name} ({each.provenance}): {len(each.points)} points")
+    remark(f"saved {output} ({output.stat().st_size:,} bytes)")

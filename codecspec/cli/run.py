@@ -1,68 +1,106 @@
-"""How every command ends: its errors in words on stderr, its exit code.
-
-0: done. 1: the reader of its output went away (`compile-spec wacnn | head`), `diff` found differences, or `doctor` that
-something is wrong. 2: the input is wrong (of several inputs, one), and stderr says what and where. 3: `infer-spec
---strict` is not certain. 130: interrupted.
-"""
+"""How every command ends: its errors in words on stderr (with `--json` as a document on stdout), and its exit code."""
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import sys
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
-from codecspec.schema.errors import SpecError
+from codecspec.cli.exits import ExitCode
+from codecspec.cli.say import print_json, problems_json
+from codecspec.schema.errors import SpecError, UsageError
 
-INTERRUPTED = 130
+STOPPED = {ExitCode.HUNG_UP: "hung up", ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
+_REFUSED: type[Exception] = typer.BadParameter.__mro__[2]
+"""What typer raises of arguments that it does not take: the root of the one class of them that it exports."""
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run a command; errors that this project raises on purpose become words and exit code 2."""
+    """Run a command and end the process."""
+    with _signals_heard() as heard:
+        try:
+            code = _code_of(app)
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+        if code == ExitCode.INTERRUPTED:
+            _ignore_more()
+            code = ExitCode(128 + (heard[0] if heard else signal.SIGINT))
+            print(STOPPED[code], file=sys.stderr)
+        code = _flushed(code)
+    sys.exit(code)
+
+
+def _code_of(app: typer.Typer) -> int:
+    """The exit code of a command, once it and its errors have said what they had to say."""
+    as_json = "--json" in sys.argv[1:]
     try:
-        app()
-    except SpecError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+        ended = app(standalone_mode=not as_json)  # typer says its errors itself, as text, where it stands alone
     except SystemExit as end:
-        # typer makes an exit of everything: 0 at the end, 2 of wrong arguments, 130 (and no word) of an interrupt.
-        if end.code == INTERRUPTED:
-            print("interrupted", file=sys.stderr)
-        sys.exit(_flushed(end.code))
-    sys.exit(0)
+        return int(end.code or 0)
+    except SpecError as error:
+        _tell(error, as_json)
+        return ExitCode.WRONG
+    except _REFUSED as error:
+        _tell(_as_ours(error), as_json)
+        return ExitCode.WRONG
+    return int(ended or 0)
 
 
-def _flushed(code: str | int | None) -> str | int | None:
+def _tell(error: SpecError, as_json: bool) -> None:
+    if as_json:
+        print_json(problems_json(error))
+    else:
+        print(error, file=sys.stderr)
+
+
+def _as_ours(refused: Exception) -> UsageError:
+    context = getattr(refused, "ctx", None)
+    said = getattr(refused, "format_message", refused.__str__)()
+    return UsageError("E-usage", context.command_path if context else "command line", " ".join(said.split()))
+
+
+@contextmanager
+def _signals_heard() -> Iterator[list[int]]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what is open is closed on the way out.
+
+    Gives the numbers of the signals that came. A signal that is ignored (`nohup`) stays so.
+    """
+    heard: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            before[number] = signal.signal(number, hear)
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore_more() -> None:
+    """Impatience changes nothing any more."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _flushed(code: int) -> int:
     """The exit code, once what was printed has gone out."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         # Python would try again at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return code or 1
+        return code or ExitCode.CLOSED
     return code
-
-
-def print_json(content: Any) -> None:
-    """Print a JSON document."""
-    print(json.dumps(content, indent=2))
-
-
-def problems_json(error: SpecError) -> dict[str, Any]:
-    """An error as JSON content."""
-    return {
-        "ok": False,
-        "problems": [{"code": p.code, "where": p.where, "message": p.message, "hint": p.hint} for p in error.problems],
-    }
-
-
-def report(line: str) -> None:
-    """Say a line about the result, beside it."""
-    print(line, file=sys.stderr)
-
-
-def note(text: str) -> None:
-    """Say something beside the result."""
-    report(f"note: {text}")

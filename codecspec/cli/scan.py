@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codecspec.cli.run import print_json
-from codecspec.compiler.inference.scan import Scanned, checkpoints_below, scan
+from codecspec.cli.progress import progress_bar
+from codecspec.cli.say import console, print_json, remark
 from codecspec.schema.errors import UsageError
+
+if TYPE_CHECKING:
+    from codecspec.compiler.inference.scan import Scanned
 
 
 def scan_folder(
@@ -17,10 +20,13 @@ def scan_folder(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List every checkpoint below a folder: family, params, layout and size, or why it is none that is known."""
+    from codecspec.compiler.inference.scan import checkpoints_below, scan
+
     if not folder.is_dir():
         raise UsageError("E-usage", str(folder), "it is a file" if folder.exists() else "no such folder")
     paths = checkpoints_below(folder)
-    rows = _with_progress(paths)
+    with progress_bar(len(paths), "scanning") as advance:
+        rows = scan(paths, done=lambda: advance(1))
     if as_json:
         print_json([_content(row) for row in rows])
         return
@@ -30,21 +36,7 @@ def scan_folder(
     _print_table(folder, rows)
 
 
-def _with_progress(paths: list[Path]) -> list[Scanned]:
-    """The scan, with a bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return scan(paths)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("scanning", total=len(paths))
-        return scan(paths, done=lambda: progress.advance(task))
-
-
 def _print_table(folder: Path, rows: list[Scanned]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -57,10 +49,8 @@ def _print_table(folder: Path, rows: list[Scanned]) -> None:
             table.add_row(name, "-", row.problem, "", "", size)
         else:
             table.add_row(name, row.family or f"({row.name})", _params(row), row.layout, f"{row.tensors:,}", size)
-    console = Console(width=None if Console().is_terminal else 140, highlight=False, markup=False)
-    console.print(table)
-    known = sum(not row.problem for row in rows)
-    console.print(f"{len(rows)} checkpoints, {known} of them known")
+    console().print(table)
+    remark(f"{len(rows)} checkpoints, {sum(not row.problem for row in rows)} of them known")
 
 
 def _params(row: Scanned) -> str:

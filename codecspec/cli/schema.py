@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from codecspec.cli.outputs import require_output
-from codecspec.schema.json_schema import json_schema
+from codecspec.cli.say import print_json, remark
 from codecspec.schema.whole_file import whole_file
 
 
@@ -17,12 +17,15 @@ def schema(
     output: Annotated[
         Path | None, typer.Option("-o", metavar="FILE", help="Write it there instead, e.g. codecspec.schema.json.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With -o: print what was saved as JSON.")] = False,
 ) -> None:
     """Print the JSON Schema of specs, with which an editor completes, explains and checks them.
 
     An editor with a YAML language server reads it where a spec's first line says
     `# yaml-language-server: $schema=codecspec.schema.json`, a path from the spec's own folder.
     """
+    from codecspec.schema.json_schema import json_schema
+
     text = json.dumps(json_schema(), indent=1) + "\n"
     if output is None:
         print(text, end="")
@@ -30,5 +33,8 @@ def schema(
     require_output(output)
     with whole_file(output) as partial:
         partial.write_text(text, encoding="utf-8")
-    print(f"saved {output} ({output.stat().st_size:,} bytes)")
-    print(f"A spec beside it finds it by its first line: # yaml-language-server: $schema={output.name}")
+    if as_json:
+        print_json({"saved": str(output), "bytes": output.stat().st_size})
+        return
+    remark(f"saved {output} ({output.stat().st_size:,} bytes)")
+    remark(f"A spec beside it finds it by its first line: # yaml-language-server: $schema={output.name}")

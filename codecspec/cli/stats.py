@@ -5,29 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codecspec.cli.completion import param_words, spec_words
 from codecspec.cli.params import params_of
-from codecspec.cli.run import print_json
-from codecspec.compiler.lower import lower
-from codecspec.compiler.statistics import KODAK, Statistics, statistics
+from codecspec.cli.say import console, print_json
 from codecspec.schema.errors import UsageError
-from codecspec.schema.load import load_spec
+
+if TYPE_CHECKING:
+    from codecspec.compiler.statistics import Statistics
 
 TITLES = {"aux": "aux (training only)"}
 MIB = 2**20
 
 
 def stats(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC|NAME...", help="YAML files, or names of zoo specs.")],
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC|NAME...", help="YAML files, or names of zoo specs.", autocompletion=spec_words),
+    ],
     assignments: Annotated[
-        list[str], typer.Option("--set", metavar="K=V", help="Put a param in place, in every spec.")
+        list[str],
+        typer.Option("--set", metavar="K=V", help="Put a param in place, in every spec.", autocompletion=param_words),
     ] = [],  # noqa: B006
-    size: Annotated[
-        str, typer.Option(metavar="WxH", help="The image in pixels that the memory is for.")
-    ] = f"{KODAK[0]}x{KODAK[1]}",
+    size: Annotated[str, typer.Option(metavar="WxH", help="The image in pixels that the memory is for.")] = "768x512",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show parameters, multiply-accumulates and memory of codecs side by side; no weights, no PyTorch.
@@ -35,6 +38,10 @@ def stats(
     kMAC/px: thousand multiply-accumulates per pixel (a MAC is two FLOP). Activations: the peak of what is alive at
     once in float32, one image through encoder and decoder; likelihoods and the coder's own needs come on top.
     """
+    from codecspec.compiler.lower import lower
+    from codecspec.compiler.statistics import statistics
+    from codecspec.schema.load import load_spec
+
     pixels = image_size(size)
     params = params_of(assignments)
     figures = [statistics(lower(load_spec(spec, **params)), pixels) for spec in specs]
@@ -57,7 +64,6 @@ def image_size(text: str) -> tuple[int, int]:
 
 
 def _print(specs: list[str], figures: list[Statistics]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     parts = list(dict.fromkeys(part for each in figures for part in each.parameters_by_part))
@@ -81,10 +87,9 @@ def _print(specs: list[str], figures: list[Statistics]) -> None:
     row("  decoder (all but g_a, h_a)", (each.decoder_kmacs_per_pixel for each in figures), ",.2f")
     block("activations, MiB", "activation_bytes", ",.1f", MIB)
     row("weights, MiB", (each.weight_bytes / MIB for each in figures), ",.1f", "bold")
-    console = Console(highlight=False)
-    console = Console(width=None if console.is_terminal else 40 + 24 * len(specs), highlight=False)
-    console.print(table)
-    console.print(f"activations for {_images(figures)}, float32", soft_wrap=True, style="dim")
+    out = console(40 + 24 * len(specs))
+    out.print(table)
+    out.print(f"activations for {_images(figures)}, float32", soft_wrap=True, style="dim")
 
 
 def _images(figures: Iterable[Statistics]) -> str:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codecspec.cli.completion import model_words
 from codecspec.cli.jobs import Job, read_stream
-from codecspec.cli.run import print_json
-from codecspec.runtime.streams.container import Stream
+from codecspec.cli.say import print_json
+
+if TYPE_CHECKING:
+    from codecspec.runtime.streams.container import Stream
+    from codecspec.runtime.streams.rate_report import PartRate
 
 
 def stream(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A coded image, or -")],
     model: Annotated[
         str | None,
-        typer.Option("-m", metavar="MODEL", help="Decode it, and say what each part should cost by its likelihoods."),
+        typer.Option(
+            "-m",
+            metavar="MODEL",
+            help="Decode it, and say what each part should cost by its likelihoods.",
+            autocompletion=model_words,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is in a coded image; without a model that takes no PyTorch."""
+    from codecspec.runtime.streams.container import Stream
+
     data = read_stream(Job.of(file))
     found = Stream.from_bytes(data)
+    rates, described = _rates(found, model) if model is not None else ([], [])
     if as_json:
-        print_json(_content(found, data))
+        print_json(_content(found, data, rates))
         return
-    for line in _lines(found, data, file):
+    for line in [*_lines(found, data, file), *described]:
         print(line)
-    if model is not None:
-        for line in _rates(found, model):
-            print(line)
 
 
 def _lines(found: Stream, data: bytes, file: str) -> list[str]:
@@ -56,7 +67,7 @@ def _row(label: str, size: int, pixels: int, total: int) -> str:
     return f"  {label:30}{size:>10,}{8 * size / pixels:>16.4f}{100 * size / total:>7.1f} %"
 
 
-def _content(found: Stream, data: bytes) -> dict[str, object]:
+def _content(found: Stream, data: bytes, rates: list[PartRate]) -> dict[str, object]:
     header = found.header
     picture = header.picture
     return {
@@ -75,17 +86,20 @@ def _content(found: Stream, data: bytes) -> dict[str, object]:
         "padding": {"mode": header.padding, "multiple": header.multiple},
         "overhead_bytes": found.overhead_bytes,
         "chunks": [
-            {"name": label, "bytes": len(chunk.data)} for label, chunk in zip(found.labels(), found.chunks, strict=True)
+            {"name": label, "bytes": len(chunk.data), **(asdict(rate) if rate else {})}
+            for label, chunk, rate in zip_longest(found.labels(), found.chunks, rates)
         ],
     }
 
 
-def _rates(found: Stream, model: str) -> list[str]:
+def _rates(found: Stream, model: str) -> tuple[list[PartRate], list[str]]:
+    """What each part should cost, and that in words."""
     from codecspec.cli.models import open_model
     from codecspec.runtime.streams.image_streams import decode_image
-    from codecspec.runtime.streams.rate_report import PartRate, rates_described
+    from codecspec.runtime.streams.rate_report import rates_described
 
     codec = open_model(model)
     rates: list[PartRate] = []
     decode_image(codec, found, rates=rates)
-    return rates_described(found, rates, codec.parts(found.header.picture.height, found.header.picture.width))
+    picture = found.header.picture
+    return rates, rates_described(found, rates, codec.parts(picture.height, picture.width))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.table import Table
 
+from codecspec.cli.say import console
 from codecspec.compiler.canonical import spec_hash
 from codecspec.compiler.plan import PARTS, Node, Plan
 from codecspec.compiler.statistics import statistics
@@ -33,11 +33,11 @@ def print_tree(plan: Plan) -> None:
             f"{node.parameters:,}" if node.parameters else "",
             f"{float(node.total_macs) / 1e3:,.3f}" if node.total_macs else "",
         )
-    console = Console(width=None if Console().is_terminal else 140, highlight=False)
-    console.print(table)
-    console.print(_totals(plan))
+    out = console()
+    out.print(table)
+    out.print(_totals(plan))
     params = ", ".join(f"{name}={value}" for name, value in spec.params.items())
-    console.print(
+    out.print(
         f"{spec.name} ({params}): {plan.parameters:,} parameters in {len(plan.manifest())} tensors, "
         f"images padded to multiples of {plan.stride}, hash {spec_hash(spec)[:12]}",
         soft_wrap=True,

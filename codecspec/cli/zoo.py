@@ -8,10 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from codecspec import specs
-from codecspec.cli.run import print_json
-from codecspec.compiler.lower import lower
-from codecspec.compiler.statistics import statistics
-from codecspec.schema.load import load_spec
+from codecspec.cli.say import console, print_json, remark
 
 
 def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -20,7 +17,6 @@ def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     if as_json:
         print_json(rows)
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -29,12 +25,15 @@ def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     for row in rows:
         licence = row["code_licence"] or "not known here"
         table.add_row(row["name"], row["venue"], f"{row['parameters']:,}", f"{row['kmacs_per_pixel']:,.1f}", licence)
-    console = Console(highlight=False)
-    Console(width=None if console.is_terminal else 140, highlight=False).print(table)
-    print("No weights are hosted: compile-spec NAME --weights CKPT loads the authors' checkpoints.")
+    console().print(table)
+    remark("No weights are hosted: compile-spec NAME --weights CKPT loads the authors' checkpoints.")
 
 
 def _row(name: str) -> dict[str, Any]:
+    from codecspec.compiler.lower import lower
+    from codecspec.compiler.statistics import statistics
+    from codecspec.schema.load import load_spec
+
     spec = load_spec(name)
     figures = statistics(lower(spec))
     reference = spec.reference

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -77,8 +79,22 @@ def _results(paths: list[Path], workers: int) -> Iterator[Scanned]:
     if workers <= 1:
         yield from map(scan_file, paths)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, initializer=_leave_signals_to_the_parent)
+    try:
         yield from pool.map(scan_file, paths, chunksize=CHUNK)
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _leave_signals_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal; the parent alone answers it, and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _SameTensors:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from codecspec.cli import codecspec, compile_spec, infer_spec
+from codecspec.cli.exits import MEANINGS, ExitCode
 
 HEAD = """# Commands
 
@@ -16,21 +17,37 @@ Generated from the commands themselves when this page was built. Results go to s
 stderr, so `infer-spec ckpt.pth > spec.yaml` gives a spec and nothing else. A file appears under its name only once it
 is whole.
 
+## Habits
+
+All commands have these in common:
+
+- `--json`: stdout has one JSON document and nothing else. Where the input is wrong, that is
+  `{"ok": false, "problems": [{"code": .., "where": .., "message": .., "hint": ..}]}`, and the exit code is 2 as without it;
+  of several files that a command works on, what failed stands beside what did not. A number that is not finite is null.
+- `-q`, `--quiet`: nothing but results and errors: no notes, no progress bar, no line about a file that was written.
+- `-v`, `--verbose`: more, and at the end what the command took, and the versions of what it ran with.
+- Colours and progress bars are for terminals. `NO_COLOR=1` takes the colours away there, `FORCE_COLOR=1` gives them to
+  a pipe.
+- Ctrl-C (and SIGTERM, and a terminal that is closed) ends a command and the processes that it started with one line on
+  stderr; no half of a file is left. `codecspec eval -o FOLDER` goes on from there.
+- `codecspec --install-completion` teaches the shell (bash, zsh, fish, PowerShell) commands, options, the names of the
+  zoo, the params of the spec that is typed (`--set`) and layouts (`--to`); so do `compile-spec --install-completion` and
+  `infer-spec --install-completion`. `--show-completion` prints what that would install.
+
 ## Exit codes
 
-| code | when |
-| --- | --- |
-| 0 | done |
-| 1 | `codecspec diff` found differences, `codecspec doctor` something wrong; or the reader of the output went away |
-| 2 | the input is wrong (of several, one): stderr says what, where, what is allowed; see [errors](errors.md) |
-| 3 | `infer-spec --strict`, and no single family has these tensors |
-| 130 | interrupted |
 """
 
 
 def commands_page() -> str:
     """The page, as Markdown."""
-    return "\n".join([HEAD, *(line for name, command in commands().items() for line in _command(name, command))])
+    return "\n".join([HEAD + exit_codes(), *(line for name, command in commands().items() for line in _command(name, command))])
+
+
+def exit_codes() -> str:
+    """Every exit code, as a table."""
+    rows = [f"| {int(code)} | {MEANINGS[code]} |" for code in ExitCode]
+    return "\n".join(["| code | when |", "| --- | --- |", *rows, ""])
 
 
 def commands() -> dict[str, Any]:
@@ -45,8 +62,8 @@ def commands() -> dict[str, Any]:
 
 def examples(command: Any) -> list[str]:
     """What its `--help` shows as examples."""
-    lines = [line.strip().removeprefix("Example: ") for line in (command.epilog or "").splitlines()]
-    return [line for line in lines if line and line != "Examples:"]
+    lines = [line.strip() for line in (command.epilog or "").splitlines()]
+    return [line for line in lines if line.startswith(("codecspec", "compile-spec", "infer-spec"))]
 
 
 def _command(name: str, command: Any) -> Iterator[str]:
@@ -57,7 +74,7 @@ def _command(name: str, command: Any) -> Iterator[str]:
     yield f"    {' '.join(usage)}\n"
     yield "| argument | meaning |\n| --- | --- |"
     for each in command.params:
-        if each.name != "help":
+        if each.name not in ("help", "quiet", "verbose", "install_completion", "show_completion"):
             yield f"| {_spelling(each)} | {_cell(getattr(each, 'help', '') or '')}{_default(each)} |"
     yield "\nFor example:\n"
     yield "\n".join(f"    {line}" for line in examples(command)) + "\n"

@@ -12,8 +12,8 @@ from codecspec import compile_spec, specs
 from codecspec.compiler.convert import from_canonical, to_canonical
 from codecspec.compiler.layouts import CANONICAL, Layout, LayoutSpec, layouts, load_layout, today_names
 from codecspec.compiler.lower import lower
-from codecspec.schema import load_spec
 from codecspec.schema.errors import CheckpointError, LayoutError
+from codecspec.schema.load import load_spec
 from tests.runtime.small_codecs import SMALL, small
 
 PAIRS = [(layout, family) for layout in layouts() for family in layout.families]

@@ -9,8 +9,8 @@ from codecspec.compiler.kind import Activation, BlockKind, ConditionalKind, Cont
 from codecspec.compiler.kinds import KINDS
 from codecspec.compiler.kinds.dual import Dual
 from codecspec.compiler.kinds.sequence import Sequence
-from codecspec.schema import ModelSpec
 from codecspec.schema.fields import SpecModel
+from codecspec.schema.model import ModelSpec
 
 INSIDE = {"entropy_transform", "cca"}
 """Kinds that stand inside others and have no tag of their own in a spec."""

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from codecspec.schema import ModelSpec, load_spec
+from codecspec.schema.load import load_spec
+from codecspec.schema.model import ModelSpec
 
 FOLDER = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from codecspec.compiler.layouts import load_layout
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import with_weights
 from codecspec.runtime.streams.container import NUMERICS
-from codecspec.schema import load_spec
+from codecspec.schema.load import load_spec
 from tests.golden import golden_models
 from tests.runtime import test_compressai_elic, test_compressai_identity
 

@@ -17,7 +17,7 @@ from codecspec.compiler.convert import from_canonical
 from codecspec.compiler.layouts import load_layout
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import with_weights
-from codecspec.schema import load_spec
+from codecspec.schema.load import load_spec
 from tests.golden import authors_keys, authors_networks, golden_models
 from tests.golden.authors_keys import Shapes
 from tests.runtime.small_codecs import images

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codecspec.schema import ModelSpec
+from codecspec.schema.model import ModelSpec
 
 Form = Any
 

@@ -12,8 +12,8 @@ from codecspec.compiler.build import build
 from codecspec.compiler.lower import lower
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.latent_codecs.checkerboard import CheckerboardLatentCodec
-from codecspec.schema import load_spec, parse_spec
 from codecspec.schema.errors import StreamError
+from codecspec.schema.load import load_spec, parse_spec
 from tests.golden.golden_models import fill
 from tests.runtime.small_codecs import SMALL, images, small
 from tests.schema.bad_spec import GROUPS, spoilt

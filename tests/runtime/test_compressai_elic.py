@@ -16,7 +16,7 @@ from codecspec.compiler.layouts import load_layout
 from codecspec.compiler.lower import lower
 from codecspec.compiler.saved_model import with_weights
 from codecspec.runtime.codec import Codec
-from codecspec.schema import load_spec
+from codecspec.schema.load import load_spec
 from tests.golden.golden_models import fill
 from tests.runtime.small_codecs import images
 
