@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 MEANINGS = {
     ExitCode.DONE: "done",
     ExitCode.FOUND: "`codecspec diff` found differences, `codecspec doctor` something wrong",
-    ExitCode.WRONG: "the input is wrong (of several, one); it is said what, where, what is allowed: [errors](errors.md)",
+    ExitCode.WRONG: "the input is wrong (of several, one); what and where is said: [errors](errors.md)",
     ExitCode.UNCERTAIN: "`infer-spec --strict`, and no single family has these tensors",
     ExitCode.HUNG_UP: "the terminal was closed (SIGHUP)",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C, SIGINT)",

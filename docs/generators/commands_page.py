@@ -22,8 +22,9 @@ is whole.
 All commands have these in common:
 
 - `--json`: stdout has one JSON document and nothing else. Where the input is wrong, that is
-  `{"ok": false, "problems": [{"code": .., "where": .., "message": .., "hint": ..}]}`, and the exit code is 2 as without it;
-  of several files that a command works on, what failed stands beside what did not. A number that is not finite is null.
+  `{"ok": false, "problems": [{"code": .., "where": .., "message": .., "hint": ..}]}`, and the exit code is 2 as without
+  it; of several files that a command works on, what failed stands beside what did not. A number that is not finite is
+  null.
 - `-q`, `--quiet`: nothing but results and errors: no notes, no progress bar, no line about a file that was written.
 - `-v`, `--verbose`: more, and at the end what the command took, and the versions of what it ran with.
 - Colours and progress bars are for terminals. `NO_COLOR=1` takes the colours away there, `FORCE_COLOR=1` gives them to
@@ -31,8 +32,8 @@ All commands have these in common:
 - Ctrl-C (and SIGTERM, and a terminal that is closed) ends a command and the processes that it started with one line on
   stderr; no half of a file is left. `codecspec eval -o FOLDER` goes on from there.
 - `codecspec --install-completion` teaches the shell (bash, zsh, fish, PowerShell) commands, options, the names of the
-  zoo, the params of the spec that is typed (`--set`) and layouts (`--to`); so do `compile-spec --install-completion` and
-  `infer-spec --install-completion`. `--show-completion` prints what that would install.
+  zoo, the params of the spec that is typed (`--set`) and layouts (`--to`); so do those of `compile-spec` and
+  `infer-spec`. `--show-completion` prints what that would install.
 
 ## Exit codes
 
@@ -41,7 +42,9 @@ All commands have these in common:
 
 def commands_page() -> str:
     """The page, as Markdown."""
-    return "\n".join([HEAD + exit_codes(), *(line for name, command in commands().items() for line in _command(name, command))])
+    return "\n".join(
+        [HEAD + exit_codes(), *(line for name, command in commands().items() for line in _command(name, command))]
+    )
 
 
 def exit_codes() -> str:

@@ -14,14 +14,14 @@ SMALL = ("wacnn", "--set", "N=16", "--set", "M=40", "--set", "slices=5", "--size
 
 
 def measured(command: Command, file: Path, *options: str) -> dict[str, object]:
-    done = command("codecspec", "bench", *SMALL, "--no-keep-memory", "--json", str(file), *options)
+    done = command("codecspec", "bench", *SMALL, "--no-keep-memory", "-o", str(file), *options)
     assert done.code == 0, done.err
     found: dict[str, object] = json.loads(file.read_text())
     return found
 
 
 def test_every_part_has_its_figures(command: Command, tmp_path: Path) -> None:
-    done = command("codecspec", "bench", *SMALL, "--no-keep-memory", "--json", str(tmp_path / "a.json"))
+    done = command("codecspec", "bench", *SMALL, "--no-keep-memory", "-o", str(tmp_path / "a.json"))
     found = json.loads((tmp_path / "a.json").read_text())
     assert list(found["work"]) == ["load", "forward", "compress", "decompress"]
     assert (found["size"], found["numerics"], found["kept_memory"]) == ("100x60", "fast", False)
@@ -81,4 +81,4 @@ def test_a_file_that_is_none_of_ours_is_told(command: Command, tmp_path: Path, c
     file.write_text(content)
     done = command("codecspec", "bench", "--compare", str(file), str(file))
     assert (done.code, done.out) == (2, "")
-    assert "not a file that `codecspec bench --json` wrote" in done.said
+    assert "not a file that `codecspec bench -o` wrote" in done.said

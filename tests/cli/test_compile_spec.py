@@ -336,7 +336,7 @@ def never(*_: object, **__: object) -> None:
 def test_an_output_without_a_folder_is_refused_before_anything_is_built(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codecspec.cli.compile_spec.lower", never)
+    monkeypatch.setattr("codecspec.compiler.lower.lower", never)
     path = tmp_path / "nothing" / "x.safetensors"
     done = command("compile-spec", "wacnn", "-o", path)
     assert (done.code, done.out) == (2, "")
@@ -405,7 +405,7 @@ def test_an_interrupt_is_said_and_is_130(command: Command, monkeypatch: pytest.M
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("codecspec.cli.compile_spec.load_spec", interrupt)
+    monkeypatch.setattr("codecspec.schema.load.load_spec", interrupt)
     done = command("compile-spec", "wacnn")
     assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
 
@@ -421,4 +421,4 @@ def test_a_reader_that_goes_away_is_no_traceback(options: list[str]) -> None:
     assert child.stderr is not None
     said = child.stderr.read()
     child.stderr.close()
-    assert (child.wait(), said) == (1, "")
+    assert (child.wait(), said) == (141, "")

@@ -205,11 +205,11 @@ def test_verbose_says_where_the_bits_go(command: Command, folder: Path, model: P
 def test_the_progress_bar_is_for_terminals_alone(
     command: Command, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
-    done = command("codecspec", "compress", folder, "-m", model, "-o", folder.parent / "quiet")
-    assert done.err == ""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    done = command("codecspec", "compress", folder, "-m", model, "-o", folder.parent / "quiet")
+    assert done.err == ""
+    monkeypatch.setattr("codecspec.cli.progress.sys.stderr.isatty", lambda: True)
     done = command("codecspec", "compress", folder, "-m", model, "-o", folder.parent / "seen")
     assert "coding" in done.err
     assert "3/3" in done.err
