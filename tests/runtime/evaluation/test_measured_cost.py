@@ -1,0 +1,126 @@
+"""Times and memory against other clocks and other counts: steps that take a known time, allocations of a known size."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import codecspec as cs
+from codecspec import evaluation
+from codecspec.runtime.evaluation import measurement
+from tests.runtime.small_codecs import small
+
+ENCODE_S, DECODE_S, OPEN_S, BETWEEN_S = 2.5, 1.25, 4.0, 0.5
+
+
+class Clock:
+    """Stands still but where it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def takes(self, seconds: float, work: Any) -> Any:
+        def slow(*given: Any, **named: Any) -> Any:
+            self.now += seconds
+            return work(*given, **named)
+
+        return slow
+
+
+def test_times_are_those_of_a_clock_that_only_coding_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / name)
+    cs.save(small("mbt2018-mean"), tmp_path / "x.safetensors")
+    clock = Clock()
+    for module in (evaluation, measurement):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(evaluation, "_opened", clock.takes(OPEN_S, evaluation._opened))
+    monkeypatch.setattr(measurement, "encode_image", clock.takes(ENCODE_S, measurement.encode_image))
+    monkeypatch.setattr(measurement, "decode_image", clock.takes(DECODE_S, measurement.decode_image))
+    monkeypatch.setattr(measurement, "quality", clock.takes(BETWEEN_S, measurement.quality))
+    found = cs.evaluate([tmp_path / "x.safetensors"], tmp_path)
+    assert [(row.measured.encode_s, row.measured.decode_s) for row in found.rows] == [(ENCODE_S, DECODE_S)] * 2
+    assert found.opening_s == OPEN_S
+    assert found.coding_s == 2 * (ENCODE_S + DECODE_S)
+    assert found.wall_s == OPEN_S + 2 * (ENCODE_S + DECODE_S + BETWEEN_S)
+    assert found.models[0].averages is not None
+    assert (found.models[0].averages.encode_s, found.models[0].averages.decode_s) == (ENCODE_S, DECODE_S)
+
+
+def test_the_parts_are_within_the_time_that_passed_outside(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    codec = small("mbt2018-mean")
+    start = time.monotonic()
+    found = cs.evaluate(codec, tmp_path)
+    passed = time.monotonic() - start
+    assert 0 < found.coding_s <= found.wall_s <= passed
+
+
+ALLOCATES = """
+import json, sys, torch
+{imports}
+MIB = 1 << 20
+ones = bytearray(b"\\1") * (700 * MIB)   # a peak before the one that is asked for
+del ones
+begin()
+before = int(open("/proc/self/statm").read().split()[1]) * 4096
+more = bytearray(b"\\1") * (300 * MIB)
+del more
+print(json.dumps([before, peak()]))
+"""
+PEAKS = {
+    "eval": """
+from codecspec.runtime.evaluation.peak_memory import peak_bytes, reset_peak
+device = torch.device("cpu")
+begin, peak = lambda: reset_peak(device), lambda: peak_bytes(device)
+""",
+    "bench": "from codecspec.runtime.benchmark import _peak as peak, _reset_peak as begin",
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a process has one peak")
+@pytest.mark.parametrize("command", PEAKS)
+def test_a_peak_is_what_was_allocated(command: str) -> None:
+    code = ALLOCATES.format(imports=PEAKS[command])
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        before, peak = json.loads(child.stdout.read())
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert (peak - before) / 2**20 == pytest.approx(300, abs=15)
+    assert peak <= 1024 * used.ru_maxrss or used.ru_maxrss < 700 * 1024, "of the process the kernel says the same"
+
+
+TOUCHES = """
+import json, mmap
+from codecspec.runtime.benchmark import timed
+PAGES = 20_000
+memory = mmap.mmap(-1, PAGES * mmap.PAGESIZE)
+memory.madvise(mmap.MADV_NOHUGEPAGE)
+def touch():
+    for page in range(PAGES):
+        memory[page * mmap.PAGESIZE] = 1
+print(json.dumps([timed(touch).page_faults, timed(touch).page_faults, timed(lambda: sum(range(10**7))).cpu_seconds]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pages are counted as Linux gives them")
+def test_page_faults_are_the_pages_that_were_touched() -> None:
+    done = subprocess.run([sys.executable, "-c", TOUCHES], capture_output=True, text=True, check=True)
+    first, again, cpu = json.loads(done.stdout)
+    assert 20_000 <= first < 21_000
+    assert again < 1_000
+    assert cpu > 0
