@@ -108,4 +108,8 @@ def console(width: int = WIDTH) -> Console:
     """
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else width, highlight=False, markup=False)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the process, with 1
+            raise BrokenPipeError
+
+    return Plain(width=None if sys.stdout.isatty() else width, highlight=False, markup=False)

@@ -79,7 +79,7 @@ FIGURES: dict[str, dict[str, str]] = {
         "files.*.bit_depth": "cli/test_many_files.py::test_grey_and_16_bits_come_back_as_they_went",
         "files.*.seconds.*": PARTS,
     },
-    "codecspec diff": {"differences.*": "compiler/test_spec_diff.py::"},
+    "codecspec diff": {"differences.*": "cli/test_infer_spec.py::test_diff_of_a_spec_and_a_checkpoint"},
     "codecspec doctor": {
         "params.*": "compiler/inference/test_families.py::",
         "images.*_s": CLOCK,

@@ -234,7 +234,7 @@ def test_no_command_ends_with_another_code() -> None:
 
 
 def test_the_version(command: Command) -> None:
-    assert re.fullmatch(r"codecspec \d\S*, Python 3\.\S+\n", command("codecspec", "--version").out)
+    assert re.fullmatch(r"codecspec \d\S*, Python 3\.\S+.*\n", command("codecspec", "--version").out)
 
 
 def test_numbers_that_are_not_finite_are_null(capsys: pytest.CaptureFixture[str]) -> None:
