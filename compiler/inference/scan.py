@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ CHUNK = 8
 """Files that a process takes at a time."""
 MAX_KNOWN = 32
 """Inferences that a process keeps."""
+_HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if hasattr(signal, "pthread_sigmask") else set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ def _results(paths: list[Path], workers: int) -> Iterator[Scanned]:
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, initializer=_leave_signals_to_the_parent)
     try:
-        yield from pool.map(scan_file, paths, chunksize=CHUNK)
+        with _signals_held():
+            results = pool.map(scan_file, paths, chunksize=CHUNK)
+        yield from results
     except BaseException:
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
@@ -91,10 +95,24 @@ def _results(paths: list[Path], workers: int) -> Iterator[Scanned]:
     pool.shutdown()
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals wait while processes are made: Python drops what a handler raises in the middle of a fork, and a new
+    process would still answer as its parent does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD) if _HELD else set()
+    try:
+        yield
+    finally:
+        if _HELD:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _leave_signals_to_the_parent() -> None:
     """Ctrl-C reaches every process of a terminal; the parent alone answers it, and ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if _HELD:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
 
 
 class _SameTensors:
