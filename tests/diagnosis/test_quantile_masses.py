@@ -26,7 +26,7 @@ def cumulative(state: dict[str, torch.Tensor], values: Array) -> Array:
         x = np.log1p(np.exp(tensors[f"matrices.{layer}"])) @ x + tensors[f"biases.{layer}"]
         if layer + 1 < layers:
             x = x + np.tanh(tensors[f"factors.{layer}"]) * np.tanh(x)
-    result: Array = 1 / (1 + np.exp(-x))
+    result: Array = (1 + np.tanh(x / 2)) / 2
     return result
 
 
