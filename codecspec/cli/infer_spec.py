@@ -10,6 +10,7 @@ import typer
 
 from codecspec.cli.outputs import require_output
 from codecspec.cli.run import print_json, problems_json, report, run
+from codecspec.compiler.rare_collection import collect_rarely
 from codecspec.schema.errors import SpecError
 from codecspec.schema.whole_file import whole_file
 
@@ -142,4 +143,5 @@ def _listed(value: Any) -> Any:
 
 def main() -> None:
     """Entry point of `infer-spec`."""
+    collect_rarely()
     run(app)
