@@ -213,7 +213,7 @@ class View:
     @property
     def first(self) -> Seen | None:
         """The first tensor here."""
-        found: Any = self._tree
+        found: _Tree | Seen | None = self._tree
         while isinstance(found, dict):
             found = next(iter(found.values()), None)
         return found
