@@ -12,6 +12,7 @@ from codecspec.compiler.derived_tensors import DERIVED
 from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts, today_names
 from codecspec.compiler.plan import AUX, ROOTS, Plan, TensorPlan
 from codecspec.compiler.reading import Seen
+from codecspec.compiler.remembered_keys import Keys, remembered
 from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import LayoutError, Problem
 
@@ -96,20 +97,38 @@ def in_layouts(tensors: Mapping[str, TensorLike], *, whole: bool) -> Iterator[Ca
         tensors: the tensors, or what is known of them, by today's names of a bottleneck's.
         whole: only the layouts with a rule for every key; the canonical one has none for a key outside of `ROOTS`.
     """
-    keys = list(tensors)
-    if not whole or {key.partition(".")[0] for key in keys} <= set(ROOTS):
-        yield _mapped(None, KeyMap(moves=[Move((key,), key) for key in keys]), tensors)
+    for layout, keymap in _whole_maps(tensors) if whole else _all_maps(tuple(tensors)):
+        yield _mapped(layout, keymap, tensors)
+
+
+@remembered
+def _whole_maps(keys: Keys) -> tuple[tuple[Layout | None, KeyMap], ...]:
+    """The layouts that have a rule for every key, and what becomes of the keys; a glance at one key of every first
+    segment passes over most."""
+    glance = {key.partition(".")[0]: key for key in keys}
+    present = frozenset(keys)
+    likely = [layout for layout in layouts() if all(layout.takes(key, present) for key in glance.values())]
+    maps = [(layout, layout.to_canonical(keys)) for layout in likely]
+    own = [(None, _unchanged(keys))] if glance.keys() <= set(ROOTS) else []
+    return (*own, *((layout, keymap) for layout, keymap in maps if not keymap.unknown))
+
+
+def _all_maps(keys: Keys) -> Iterator[tuple[Layout | None, KeyMap]]:
+    """What becomes of the keys in every layout."""
+    yield None, _unchanged(keys)
     for layout in layouts():
-        if whole and not layout.may_consume(keys):
-            continue
-        keymap = layout.to_canonical(keys)
-        if not whole or not keymap.unknown:
-            yield _mapped(layout, keymap, tensors)
+        yield layout, layout.to_canonical(keys)
+
+
+def _unchanged(keys: Keys) -> KeyMap:
+    return KeyMap(moves=[Move((key,), key) for key in keys])
 
 
 def with_today_names(keys: Mapping[str, TensorLike]) -> dict[str, str]:
     """today's name of each tensor -> its key; of one under both its names, each is left."""
     old = today_names(keys)
+    if not old:
+        return dict(zip(keys, keys, strict=True))
     return {name if (name := old.get(key, key)) not in keys else key: key for key in keys}
 
 

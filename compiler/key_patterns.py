@@ -35,8 +35,8 @@ class _Number:
         value, remainder = divmod(int(digits) - self.offset, self.factor)
         return value if remainder == 0 and value >= 0 else None
 
-    def write(self, fields: Fields) -> str:
-        return f"{self.prefix}{self.factor * int(fields[self.name]) + self.offset}"
+    def write(self, fields: Fields) -> int:
+        return self.factor * int(fields[self.name]) + self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,16 @@ class _Choice:
     name: str
     words: tuple[str, ...]
 
+    def write(self, fields: Fields) -> int | str:
+        return fields[self.name]
+
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
     name: str
+
+    def write(self, fields: Fields) -> int | str:
+        return fields[self.name]
 
 
 _Segment = str | _Number | _Choice | _Rest
@@ -70,6 +76,7 @@ class KeyPattern:
             raise LayoutError("E-layout", text, "more than one field of several segments; they cannot be told apart")
         self._variable = [segment for segment in self._segments if not isinstance(segment, str)]
         self._needle = max(map(_literal, self._segments), key=len)
+        self._template = ".".join(map(_template, self._segments))
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
@@ -112,7 +119,7 @@ class KeyPattern:
 
     def format(self, fields: Fields) -> str:
         """The key that these fields make of this pattern."""
-        return ".".join(_write(segment, fields) for segment in self._segments)
+        return self._template % tuple([segment.write(fields) for segment in self._variable])
 
 
 def _parse(segment: str, pattern: str) -> _Segment:
@@ -148,7 +155,6 @@ def _regex(segment: _Segment) -> str:
     return f"({'|'.join(segment.words)})" if isinstance(segment, _Choice) else "(.+)"
 
 
-def _write(segment: _Segment, fields: Fields) -> str:
-    if isinstance(segment, str):
-        return segment
-    return segment.write(fields) if isinstance(segment, _Number) else str(fields[segment.name])
+def _template(segment: _Segment) -> str:
+    """The segment with a place for its field."""
+    return segment if isinstance(segment, str) else f"{_literal(segment)}%s"

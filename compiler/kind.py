@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from codecspec.compiler.plan import Node, TensorPlan, join
@@ -81,6 +82,7 @@ class Kind(ABC, Generic[S]):
     spec_type: ClassVar[type[SpecModel]]
 
     @classmethod
+    @cache
     def tag(cls) -> str:
         """The `type` of its specs."""
         return str(get_args(cls.spec_type.model_fields["type"].annotation)[0])

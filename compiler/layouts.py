@@ -16,7 +16,7 @@ Every tensor is accounted for: moved, made, dropped with its reason, or named as
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Self
@@ -26,17 +26,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from codecspec import specs
 from codecspec.compiler.derived_tensors import DERIVED
 from codecspec.compiler.key_patterns import KeyPattern
+from codecspec.compiler.remembered_keys import Keys, remembered
 from codecspec.compiler.value_ops import VALUE_OPS
 from codecspec.schema.errors import LayoutError, listed, nearest
 from codecspec.schema.yaml_source import read_yaml
 
 CANONICAL = "canonical"
+_CONFIG = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class RuleSpec(BaseModel):
     """One rule as it is written; see the module's docstring."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _CONFIG
 
     source: str = Field(alias="from")
     to: str
@@ -46,7 +48,7 @@ class RuleSpec(BaseModel):
 class DerivedSpec(BaseModel):
     """One tensor that another says; see the module's docstring."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _CONFIG
 
     key: str
     op: str
@@ -62,7 +64,7 @@ class DerivedSpec(BaseModel):
 class RenameSpec(BaseModel):
     """One rename within blocks; see the module's docstring."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _CONFIG
 
     source: str = Field(alias="from")
     to: str
@@ -79,7 +81,7 @@ class RenameSpec(BaseModel):
 class LayoutSpec(BaseModel):
     """A layout file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = _CONFIG
 
     layout: str
     families: tuple[str, ...]
@@ -108,7 +110,7 @@ class Derivation:
 
 @dataclass(slots=True)
 class KeyMap:
-    """What becomes of every key of a checkpoint.
+    """What becomes of every key of a checkpoint; once it is made, several may share it, and nobody changes it.
 
     Args:
         moves: target keys, in order, and where their tensors come from.
@@ -214,12 +216,6 @@ class Layout:
         _require_unique(move.target for move in result.moves)
         return result
 
-    def may_consume(self, keys: Iterable[str]) -> bool:
-        """Whether a rule takes one key of every first segment: a glance, before all are mapped."""
-        present = frozenset(keys)
-        heads = {key.partition(".")[0]: key for key in present}
-        return all(self.takes(key, present) for key in heads.values())
-
     def takes(self, key: str, keys: Container[str] = ()) -> bool:
         """Whether a rule takes `key`; `keys` are all there are."""
         name, _ = self._rename(key, keys)
@@ -243,7 +239,7 @@ class Layout:
     def _derivable(self, keys: Iterable[str]) -> list[Derivation]:
         """What can be computed from tensors of the layout under `keys`."""
         found: list[Derivation] = []
-        for key in sorted(keys):
+        for key in sorted(keys) if self._derivations else ():
             for derived in self._derivations:
                 fields = derived.of.match(key)
                 if fields is not None:
@@ -331,7 +327,8 @@ def _spellings() -> Layout:
     return load_layout("_spellings")
 
 
-def today_names(keys: Iterable[str]) -> dict[str, str]:
+@remembered
+def today_names(keys: Keys) -> Mapping[str, str]:
     """key -> today's name of it, for keys whose tensors have an older name (see `specs/layouts/_spellings.yaml`)."""
     old = [key for key in keys if _spellings().takes(key)]
     return {move.sources[0]: move.target for move in _spellings().to_canonical(old).moves}

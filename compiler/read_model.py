@@ -56,7 +56,9 @@ def read_model(tensors: Mapping[str, Seen]) -> ModelReading:
     y = _first_known(g_s.c_in if isinstance(g_s, Row) else None, g_a.c_out if isinstance(g_a, Row) else None)
     latent_codec = read_latent_codec(at_latent, y) or Unread.of(at_latent)
     aux = (CCA().read_conditional(at_aux, y, _side_of(latent_codec)) or Unread.of(at_aux)) if at_aux else None
-    strange = tuple(seen for key, seen in tensors.items() if is_strange(key))
+    strange = (
+        tuple(seen for key, seen in tensors.items() if is_strange(key)) if any(map(is_strange, view.children)) else ()
+    )
     return ModelReading(g_a, g_s, latent_codec, aux, strange)
 
 

@@ -11,7 +11,7 @@ decides: where tensors allow several readings, all of them are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,21 +168,15 @@ class View:
             CheckpointError: its keys are no paths of a tree.
         """
         root: _Tree = {}
+        parents: dict[str, _Tree] = {}
         for key, seen in tensors.items():
-            segments = key.split(".")
-            if len(segments) > MAX_SEGMENTS:
-                message = f"a key of {len(segments)} segments; a model's have at most {MAX_SEGMENTS}"
-                raise CheckpointError("E-infer", printable(seen.key), message)
-            tree = root
-            for segment in segments[:-1]:
-                below = tree.setdefault(segment, {})
-                if isinstance(below, Seen):
-                    message = f"{printable(below.key)} is a tensor, and this key goes below it"
-                    raise CheckpointError("E-infer", printable(seen.key), message)
-                tree = below
-            if segments[-1] in tree:
+            path, dot, name = key.rpartition(".")
+            parent = parents.get(path) if dot else root
+            if parent is None:
+                parent = parents[path] = _parent(root, path, seen)
+            if name in parent:
                 raise CheckpointError("E-infer", printable(seen.key), "a tensor, and the path of others")
-            tree[segments[-1]] = seen
+            parent[name] = seen
         return cls("", root)
 
     def __bool__(self) -> bool:
@@ -219,29 +213,48 @@ class View:
     @property
     def first(self) -> Seen | None:
         """The first tensor here."""
-        return next((seen for _, seen in self.walk()), None)
-
-    def walk(self) -> Iterator[tuple[str, Seen]]:
-        """Every tensor, by its name here."""
-        for name, found in self._tree.items():
-            if isinstance(found, Seen):
-                yield name, found
-            else:
-                for below, seen in View("", found).walk():
-                    yield f"{name}.{below}", seen
+        found: _Tree | Seen | None = self._tree
+        while isinstance(found, dict):
+            found = next(iter(found.values()), None)
+        return found
 
     def holds(self, tensors: Mapping[str, TensorPlan]) -> bool:
         """Whether these tensors, and no others, are here; coding tables may have any length."""
-        found = 0
-        for name, seen in self.walk():
-            want = tensors.get(name)
-            if want is None or (want.role != "table" and want.shape != seen.shape):
-                return False
-            found += 1
-        return found == len(tensors)
+        return _num_held(self._tree, "", tensors) == len(tensors)
 
     def indexes(self) -> list[int] | None:
         """The numbers that its children are named with, or None where one has another name."""
         if not all(name.isascii() and name.isdigit() and name == str(int(name[:9])) for name in self._tree):
             return None
         return sorted(int(name) for name in self._tree)
+
+
+def _parent(root: _Tree, path: str, seen: Seen) -> _Tree:
+    """The tree at `path`, which the tensor `seen` goes into; made where it is not there."""
+    segments = path.split(".")
+    if len(segments) >= MAX_SEGMENTS:
+        message = f"a key of {len(segments) + 1} segments; a model's have at most {MAX_SEGMENTS}"
+        raise CheckpointError("E-infer", printable(seen.key), message)
+    tree = root
+    for segment in segments:
+        below = tree.setdefault(segment, {})
+        if isinstance(below, Seen):
+            message = f"{printable(below.key)} is a tensor, and this key goes below it"
+            raise CheckpointError("E-infer", printable(seen.key), message)
+        tree = below
+    return tree
+
+
+def _num_held(tree: _Tree, prefix: str, tensors: Mapping[str, TensorPlan]) -> int:
+    """How many tensors are in `tree`; -1 where one is none of `tensors`."""
+    held = 0
+    for name, found in tree.items():
+        if isinstance(found, Seen):
+            want = tensors.get(prefix + name)
+            below = 1 if want is not None and (want.role == "table" or want.shape == found.shape) else -1
+        else:
+            below = _num_held(found, f"{prefix}{name}.", tensors)
+        if below < 0:
+            return -1
+        held += below
+    return held

@@ -76,18 +76,18 @@ class PickleMachine(PickleState):
         """One loop, with the frequent opcodes first and in line: of a tensor's 40, some 38 are."""
         data, stack, marks, memo = self.data, self.stack, self.marks, self.memo
         push, pop, integer, persistent = stack.append, stack.pop, _u4, self.persistent
-        position = self.position
+        position, length = self.position, len(data)
         budget = iter(range(self.budget))
         try:
             for _ in budget:
                 opcode = data[position]
                 position += 1
-                if opcode == 0x4B:  # BININT1
-                    push(data[position])
-                    position += 1
-                elif opcode == 0x72:  # LONG_BINPUT
+                if opcode == 0x72:  # LONG_BINPUT
                     memo[integer(data, position)[0]] = stack[-1]
                     position += 4
+                elif opcode == 0x4B:  # BININT1
+                    push(data[position])
+                    position += 1
                 elif opcode == 0x68:  # BINGET
                     push(memo[data[position]])
                     position += 1
@@ -102,7 +102,9 @@ class PickleMachine(PickleState):
                 elif opcode == 0x58:  # BINUNICODE
                     start = position + 4
                     position = start + integer(data, position)[0]
-                    push(self.text_at(start, position))
+                    if position > length:
+                        raise PickleEndsError
+                    push(data[start:position].decode())
                 elif opcode == 0x51:  # BINPERSID
                     stack[-1] = persistent(stack[-1])
                 elif opcode == 0x4D:  # BININT2

@@ -7,6 +7,7 @@ each other's bytes, named twice or outside the file are refused before anything 
 from __future__ import annotations
 
 import struct
+from operator import itemgetter
 from typing import NamedTuple
 
 from codecspec.compiler.checkpoints.byte_source import ByteSource
@@ -43,6 +44,10 @@ class Member(NamedTuple):
     limit: int
 
 
+_Record = tuple[int, int, int]
+"""What the directory says of a member: the place of its header, its bytes, the length of its name."""
+
+
 def read_directory(source: ByteSource) -> dict[str, Member]:
     """Name -> member, for a zip file whose members are all stored as they are.
 
@@ -54,7 +59,7 @@ def read_directory(source: ByteSource) -> dict[str, Member]:
     if count > MAX_MEMBERS or length > MAX_DIRECTORY_BYTES or start + length > source.size:
         raise DamagedError(f"its zip directory would have {count:,} members and {length:,} bytes")
     raw = source.read(start, length)
-    found: dict[str, Member] = {}
+    found: dict[str, _Record] = {}
     position = 0
     for _ in range(count):
         position = _read_member(raw, position, found)
@@ -97,7 +102,7 @@ def _directory_place(source: ByteSource) -> tuple[int, int, int]:
     return start, nbytes, count
 
 
-def _read_member(raw: bytes, position: int, members: dict[str, Member]) -> int:
+def _read_member(raw: bytes, position: int, members: dict[str, _Record]) -> int:
     """Put down the member whose record starts at `position`; where the next record starts."""
     if position + _MEMBER.size > len(raw):
         raise DamagedError("its zip directory is shorter than it says")
@@ -115,7 +120,7 @@ def _read_member(raw: bytes, position: int, members: dict[str, Member]) -> int:
         raise DamagedError(f"its member {printable(name)} is compressed or encrypted, and torch writes none so")
     if name in members:
         raise DamagedError(f"it has two members {printable(name)}")
-    members[name] = Member(header, nbytes, name_bytes, 0)
+    members[name] = (header, nbytes, name_bytes)
     after: int = end + extra_bytes + comment_bytes
     return after
 
@@ -133,13 +138,14 @@ def _large(extra: bytes, *values: int) -> list[int]:
     return list(values)
 
 
-def _limited(members: dict[str, Member], end: int) -> dict[str, Member]:
+def _limited(records: dict[str, _Record], end: int) -> dict[str, Member]:
     """The members with where the next one starts, or the directory, which does at `end`; none in another's bytes."""
+    members: dict[str, Member] = {}
     limit = end
-    result = dict(members)
-    for name, member in sorted(members.items(), key=lambda item: item[1].header, reverse=True):
-        if member.header + _LOCAL_BYTES + member.name_bytes + member.nbytes > limit:
+    for name, record in sorted(records.items(), key=itemgetter(1), reverse=True):
+        header, nbytes, name_bytes = record
+        if header + _LOCAL_BYTES + name_bytes + nbytes > limit:
             raise DamagedError(f"its member {printable(name)} reaches into the bytes of what follows it")
-        result[name] = Member(member.header, member.nbytes, member.name_bytes, limit)
-        limit = member.header
-    return result
+        members[name] = Member(header, nbytes, name_bytes, limit)
+        limit = header
+    return members

@@ -17,7 +17,7 @@ from codecspec.compiler.plan import Plan
 from codecspec.compiler.read_model import ModelReading
 from codecspec.schema.errors import Problem, SchemaError
 from codecspec.schema.extends import merge_extends
-from codecspec.schema.load import find_spec, load_spec
+from codecspec.schema.load import find_spec, resolve
 from codecspec.schema.params import evaluate_params
 from codecspec.schema.yaml_source import SourceMap, read_yaml
 
@@ -25,7 +25,7 @@ MAX_PLANS = 64
 """Plans of families that are kept: a folder of checkpoints has a few variants many times."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     """A spec of the zoo, whose params a checkpoint may have set.
 
@@ -96,7 +96,7 @@ def fit(family: Family, reading: ModelReading, tensors: CanonicalTensors, *, nea
         return Fit(family, None, {}, solved, tuple(differences))
     overrides = _overrides(family, solved)
     try:
-        plan = _plan(family.name, tuple(overrides.items()))
+        plan = _plan(family, tuple(overrides.items()))
     except SchemaError as error:
         said = [f"{problem.where}: {problem.message}" for problem in error.problems]
         return Fit(family, None, overrides, solved, (*differences, *said))
@@ -116,5 +116,5 @@ def _overrides(family: Family, solved: Mapping[str, Solved]) -> dict[str, Any]:
 
 
 @lru_cache(MAX_PLANS)
-def _plan(name: str, overrides: tuple[tuple[str, Any], ...]) -> Plan:
-    return lower(load_spec(name, **dict(overrides)))
+def _plan(family: Family, overrides: tuple[tuple[str, Any], ...]) -> Plan:
+    return lower(resolve(family.written, dict(overrides)))

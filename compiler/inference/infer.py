@@ -123,7 +123,7 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
     manifest = checkpoint if isinstance(checkpoint, Manifest) else read_manifest(checkpoint, key=key)
     names = with_today_names(manifest)
     infos = {name: manifest[key] for name, key in names.items()}
-    candidates = list(_candidates(infos))
+    candidates = _candidates(infos)
     inside, said = _inside(manifest)
     found = [each for candidate in candidates for each in _families(candidate)]
     if not found and inside is not None:
@@ -154,17 +154,15 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
     )
 
 
-def _candidates(infos: Mapping[str, TensorInfo]) -> Iterator[_Candidate]:
+def _candidates(infos: Mapping[str, TensorInfo]) -> list[_Candidate]:
     """The layouts whose rules take every key; those that come to the same share one reading."""
-    readings: dict[frozenset[tuple[str, str]], ModelReading] = {}
+    read: list[_Candidate] = []
     for tensors in in_layouts(infos, whole=True):
         if tensors.problems or tensors.keymap.unknown:
             continue
-        moves = frozenset((move.target, move.sources[0]) for move in tensors.keymap.moves)
-        if moves not in readings:
-            readings[moves] = read_model(tensors.tensors)
-        if not readings[moves].strange:
-            yield _Candidate(tensors, readings[moves])
+        reading = next((each.reading for each in read if each.tensors.tensors == tensors.tensors), None)
+        read.append(_Candidate(tensors, reading or read_model(tensors.tensors)))
+    return [candidate for candidate in read if not candidate.reading.strange]
 
 
 def _families(candidate: _Candidate) -> Iterator[_Found]:

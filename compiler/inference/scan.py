@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import multiprocessing
 import os
 import signal
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codecspec.compiler.checkpoints import Manifest, read_manifest
-from codecspec.compiler.inference.infer import Inference, infer_spec
+from codecspec.compiler.inference.infer import infer_spec
+from codecspec.compiler.rare_collection import collect_rarely
 from codecspec.schema.errors import SpecError
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".pth.tar", ".ckpt", ".bin")
 """Files of weights, by their names."""
 CHUNK = 8
 """Files that a process takes at a time."""
-MAX_KNOWN = 32
-"""Inferences that a process keeps."""
+MAX_KNOWN = 256
+"""Checkpoints whose inference a process remembers."""
 _HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if hasattr(signal, "pthread_sigmask") else set()
 
 
@@ -41,8 +44,8 @@ class Scanned:
         problem: why there is no spec; empty where there is one.
     """
 
-    path: str
-    size: int
+    path: str = ""
+    size: int = 0
     family: str | None = None
     overrides: tuple[tuple[str, Any], ...] = ()
     layout: str = ""
@@ -82,7 +85,7 @@ def _results(paths: list[Path], workers: int) -> Iterator[Scanned]:
         yield from map(scan_file, paths)
         return
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, initializer=_leave_signals_to_the_parent)
+    pool = ProcessPoolExecutor(workers, initializer=_start_worker)
     try:
         with _signals_held():
             results = pool.map(scan_file, paths, chunksize=CHUNK)
@@ -107,31 +110,13 @@ def _signals_held() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _leave_signals_to_the_parent() -> None:
+def _start_worker() -> None:
     """Ctrl-C reaches every process of a terminal; the parent alone answers it, and ends the others."""
+    collect_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if _HELD:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
-
-
-class _SameTensors:
-    """A manifest that equals every other of the same tensors: those of one training run are inferred once."""
-
-    def __init__(self, manifest: Manifest) -> None:
-        self.manifest = manifest
-        self._tensors = (tuple(manifest.items()), tuple(manifest.metadata.items()))
-
-    def __hash__(self) -> int:
-        return hash(self._tensors)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SameTensors) and self._tensors == other._tensors
-
-
-@lru_cache(MAX_KNOWN)
-def _inferred(same: _SameTensors) -> Inference:
-    return infer_spec(same.manifest)
 
 
 def scan_file(path: Path) -> Scanned:
@@ -139,18 +124,47 @@ def scan_file(path: Path) -> Scanned:
     size = 0
     try:
         size = path.stat().st_size
-        manifest = read_manifest(path)
-        found = _inferred(_SameTensors(manifest))
+        found = _inferred(read_manifest(path))
     except SpecError as error:
-        return Scanned(str(path), size, problem=f"{error.code}: {error.message}")
+        found = _not_known(error)
     except OSError as error:
-        return Scanned(str(path), size, problem=f"E-checkpoint: it cannot be read: {error.strerror or error}")
+        found = Scanned(problem=f"E-checkpoint: it cannot be read: {error.strerror or error}")
+    return replace(found, path=str(path), size=size)
+
+
+_known: OrderedDict[bytes, Scanned] = OrderedDict()
+
+
+def _inferred(manifest: Manifest) -> Scanned:
+    """What a checkpoint is; those of one training run, with the same tensors, are inferred once."""
+    digest = _digest(manifest)
+    found = _known.get(digest)
+    if found is None:
+        found = _known[digest] = _inference(manifest)
+        if len(_known) > MAX_KNOWN:
+            _known.popitem(last=False)
+    return found
+
+
+def _digest(manifest: Manifest) -> bytes:
+    """SHA-256 of all that inference looks at: keys, types and shapes, in their order, and what the file says beside."""
+    tensors = [(key, info.dtype, info.shape) for key, info in manifest.items()]
+    return hashlib.sha256(json.dumps([tensors, dict(manifest.metadata)]).encode()).digest()
+
+
+def _inference(manifest: Manifest) -> Scanned:
+    try:
+        found = infer_spec(manifest)
+    except SpecError as error:
+        return _not_known(error)
     return Scanned(
-        str(path),
-        size,
-        found.family,
-        tuple(found.overrides.items()),
-        found.layout,
-        len(manifest),
-        found.spec.name,
+        family=found.family,
+        overrides=tuple(found.overrides.items()),
+        layout=found.layout,
+        tensors=len(manifest),
+        name=found.spec.name,
     )
+
+
+def _not_known(error: SpecError) -> Scanned:
+    return Scanned(problem=f"{error.code}: {error.message}")

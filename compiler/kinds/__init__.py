@@ -127,55 +127,44 @@ def _kinds_in(union: Any) -> tuple[Kind[Any], ...]:
     return tuple(KINDS[get_args(spec.model_fields["type"].annotation)[0]] for spec in get_args(first) or (first,))
 
 
-_BLOCKS = _kinds_in(BlockSpec)
-_SUPPORT_TRANSFORMS = _kinds_in(SupportTransformSpec)
-_CONTEXTS = _kinds_in(ContextSpec)
-_LEAVES = _kinds_in(SliceLeafSpec)
-_YS = _kinds_in(YSpec)
-_LATENT_CODECS = _kinds_in(LatentCodecSpec)
+_BLOCKS = tuple(kind for kind in _kinds_in(BlockSpec) if isinstance(kind, (BlockKind, Sequence)))
+_SUPPORT_TRANSFORMS = tuple(kind for kind in _kinds_in(SupportTransformSpec) if isinstance(kind, BlockKind))
+_CONTEXTS = tuple(kind for kind in _kinds_in(ContextSpec) if isinstance(kind, ContextKind))
+_LEAVES = tuple(kind for kind in _kinds_in(SliceLeafSpec) if isinstance(kind, ConditionalKind))
+_YS = tuple(kind for kind in _kinds_in(YSpec) if isinstance(kind, ConditionalKind))
+_LATENT_CODECS = tuple(kind for kind in _kinds_in(LatentCodecSpec) if isinstance(kind, LatentKind))
 
 
 def block_readings(view: View) -> list[Reading]:
     """The blocks that may own the tensors of `view`; those that are not understood in full only where no other is."""
-    kinds = [kind for kind in _BLOCKS if isinstance(kind, (BlockKind, Sequence))]
-    found = [reading for kind in kinds for reading in kind.readings(view)]
+    found = [reading for kind in _BLOCKS for reading in kind.readings(view)]
     whole = [reading for reading in found if not ("blocks" in reading.parts and reading.parts["blocks"].unread)]
     return whole or found
 
 
 def read_support_transform(view: View) -> Reading | None:
     """The transform of a support that owns the tensors of `view`."""
-    kinds = [kind for kind in _SUPPORT_TRANSFORMS if isinstance(kind, BlockKind)]
-    return next((reading for kind in kinds for reading in kind.readings(view)), None)
+    return next((reading for kind in _SUPPORT_TRANSFORMS for reading in kind.readings(view)), None)
 
 
 def read_context(view: View) -> Reading | None:
     """The head of a slice that owns the tensors of `view`."""
-    kinds = [kind for kind in _CONTEXTS if isinstance(kind, ContextKind)]
-    return _first(kind.read_context(view) for kind in kinds)
+    return _first(kind.read_context(view) for kind in _CONTEXTS)
 
 
 def read_leaf(view: View, channels: int | None, params: int | None) -> Reading | None:
     """The leaf of a slice that owns the tensors of `view`; see `ConditionalKind.read_conditional`."""
-    return _read_conditional(_LEAVES, view, channels, params)
+    return _first(kind.read_conditional(view, channels, params) for kind in _LEAVES)
 
 
 def read_y(view: View, channels: int | None, params: int | None) -> Reading | None:
     """The codec of y that owns the tensors of `view`; see `ConditionalKind.read_conditional`."""
-    return _read_conditional(_YS, view, channels, params)
+    return _first(kind.read_conditional(view, channels, params) for kind in _YS)
 
 
 def read_latent_codec(view: View, channels: int | None) -> Reading | None:
     """The latent codec that owns the tensors of `view`; see `LatentKind.read_latent`."""
-    kinds = [kind for kind in _LATENT_CODECS if isinstance(kind, LatentKind)]
-    return _first(kind.read_latent(view, channels) for kind in kinds)
-
-
-def _read_conditional(
-    kinds: tuple[Kind[Any], ...], view: View, channels: int | None, params: int | None
-) -> Reading | None:
-    conditional = [kind for kind in kinds if isinstance(kind, ConditionalKind)]
-    return _first(kind.read_conditional(view, channels, params) for kind in conditional)
+    return _first(kind.read_latent(view, channels) for kind in _LATENT_CODECS)
 
 
 def _first(readings: Iterable[Reading | None]) -> Reading | None:

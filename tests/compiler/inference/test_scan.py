@@ -1,0 +1,94 @@
+"""A scan remembers what it inferred by the tensors alone, and no checkpoint's answer becomes another's."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+
+from codecspec.compiler.checkpoints import TensorInfo
+from codecspec.compiler.inference import scan
+from codecspec.compiler.lower import lower
+from codecspec.schema.load import load_spec
+from tests.compiler.inference.manifests import canonical_infos
+
+
+def written(path: Path, infos: dict[str, TensorInfo], **metadata: str) -> Path:
+    """A safetensors file with these tensors and holes in place of their values."""
+    header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    end = 0
+    for key, info in infos.items():
+        start, end = end, end + info.nbytes
+        kind = {"float32": "F32", "int32": "I32"}[info.dtype]
+        header[key] = {"dtype": kind, "shape": info.shape, "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    return path
+
+
+def hyperprior(**params: int) -> dict[str, TensorInfo]:
+    return canonical_infos(lower(load_spec("bmshj2018-hyperprior", **params)))
+
+
+@pytest.fixture
+def inferred(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The checkpoints that are inferred, as they come."""
+    sources: list[str] = []
+    real = scan.infer_spec
+
+    def infer_spec(manifest: scan.Manifest) -> object:
+        sources.append(Path(manifest.source).name)
+        return real(manifest)
+
+    monkeypatch.setattr(scan, "infer_spec", infer_spec)
+    monkeypatch.setattr(scan, "_known", OrderedDict())
+    return sources
+
+
+def test_checkpoints_of_one_run_are_inferred_once(tmp_path: Path, inferred: list[str]) -> None:
+    paths = [written(tmp_path / name, hyperprior(N=8, M=16)) for name in ("a.safetensors", "b.safetensors")]
+    first, second = scan.scan(paths, workers=1)
+    assert inferred == ["a.safetensors"]
+    assert (first.path, second.path) == (str(paths[0]), str(paths[1]))
+    assert first.family == second.family == "bmshj2018-hyperprior"
+    assert dict(second.overrides) == {"N": 8, "M": 16}
+
+
+def test_other_shapes_under_the_same_keys_are_another_model(tmp_path: Path, inferred: list[str]) -> None:
+    paths = [written(tmp_path / f"{m}.safetensors", hyperprior(N=8, M=m)) for m in (16, 24, 32)]
+    assert [dict(row.overrides)["M"] for row in scan.scan(paths, workers=1)] == [16, 24, 32]
+    assert len(inferred) == 3
+
+
+def test_what_a_file_says_beside_its_tensors_counts(tmp_path: Path, inferred: list[str]) -> None:
+    infos = hyperprior(N=8, M=16)
+    paths = [written(tmp_path / "a.safetensors", infos), written(tmp_path / "b.safetensors", infos, said="otherwise")]
+    scan.scan(paths, workers=1)
+    assert inferred == ["a.safetensors", "b.safetensors"]
+
+
+def test_why_there_is_no_spec_is_remembered_too(tmp_path: Path, inferred: list[str]) -> None:
+    infos = {**hyperprior(N=8, M=16), "g_a.99.weight": TensorInfo("float32", (3,))}
+    paths = [written(tmp_path / name, infos) for name in ("a.safetensors", "b.safetensors")]
+    first, second = scan.scan(paths, workers=1)
+    assert inferred == ["a.safetensors"]
+    assert first.problem == second.problem
+    assert first.problem.startswith("E-infer: ")
+    assert second.path == str(paths[1])
+
+
+def test_a_bounded_number_is_remembered(tmp_path: Path, inferred: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "MAX_KNOWN", 2)
+    paths = [written(tmp_path / f"{m}.safetensors", hyperprior(N=8, M=m)) for m in (16, 24, 32)]
+    scan.scan([*paths, paths[2], paths[0]], workers=1)
+    assert inferred == ["16.safetensors", "24.safetensors", "32.safetensors", "16.safetensors"]
+
+
+def test_a_file_that_cannot_be_read_is_a_row(tmp_path: Path, inferred: list[str]) -> None:
+    (row,) = scan.scan([tmp_path / "none.pth"], workers=1)
+    assert row.problem == "E-checkpoint: it cannot be read: No such file or directory"
+    assert inferred == []
