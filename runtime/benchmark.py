@@ -153,7 +153,7 @@ def measure_compiled(codec: Codec, x: Tensor, runs: int) -> dict[str, list[Run]]
     try:
         first = timed(lambda: compiled(x))
     except BackendCompilerFailed as error:
-        said = str(error).strip().partition("\n")[0]
+        said = next((line for line in str(error.inner_exception).splitlines() if line.strip()), "")
         raise UsageError("E-usage", "--inductor", f"it cannot compile here: {said}") from error
     return {"inductor, first": [first], "inductor, forward": [timed(lambda: compiled(x)) for _ in range(runs)]}
 
