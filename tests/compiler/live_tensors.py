@@ -48,7 +48,7 @@ class LiveTensors(TorchDispatchMode):
 
 
 class OnMeta:
-    """Inside, an entropy bottleneck takes no memory for its density: it gives what it takes, and as many likelihoods."""
+    """Inside, an entropy bottleneck computes no density: it gives what it takes, and as many likelihoods."""
 
     def __enter__(self) -> Self:
         self._forward = TraceableEntropyBottleneck.forward
