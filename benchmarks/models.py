@@ -2,11 +2,14 @@
 
     .venv/bin/python benchmarks/models.py [--rounds 3] [--size 768x512] [--json FILE] [MODEL ...]
 
-Each program is a process of its own: it builds its model, codes one image once to warm up, then is timed over one
-forward, compress and decompress at a time. Programs take turns: round by round `fast`, `fast` without the allocator's
+Each program is a process of its own: it builds its model, codes one image once and runs a forward to warm up (coders
+are compiled and tables made by then, and the kernels for these sizes), then is timed over one forward, compress and
+decompress. Programs take turns: round by round `fast`, `fast` without the allocator's
 setting (as someone who calls codecspec from Python and does not know of it), `reference` (the published code's order of
 computing, for models whose authors' program is not installed the nearest thing to it), and for ELIC CompressAI's own,
 of the same weights. A machine that is busy for a while so slows all of them alike.
+
+Three rounds of all five models take half an hour on 2 cores; `make bench ARGS="elic --rounds 1"` a minute or two.
 """
 
 from __future__ import annotations
@@ -66,6 +69,7 @@ def run(model: str, program: str, size: tuple[int, int], threads: int) -> dict[s
     with torch.no_grad():
         coded = codec.compress(x)
         codec.decompress(coded["strings"], coded["shape"])
+        codec(x)
         before = resource.getrusage(resource.RUSAGE_SELF)
         for _ in range(REPEATS):
             for name, arguments in zip(WORK, ([x], [x], (coded["strings"], coded["shape"])), strict=True):

@@ -38,9 +38,11 @@ def save(codec: Codec, path: str | os.PathLike[str]) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
+    from codecspec.runtime.loading import uncompiled_key
+
     codec.prepare_tables()
     metadata = {"format": "pt", SPEC_KEY: dump_spec(codec.spec), HASH_KEY: codec.spec_hash}
-    write_safetensors(codec.state_dict(), path, metadata)
+    write_safetensors({uncompiled_key(key): tensor for key, tensor in codec.state_dict().items()}, path, metadata)
 
 
 def load(path: CheckpointLike, *, key: str | None = None) -> Codec:

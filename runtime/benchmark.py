@@ -5,9 +5,10 @@ from __future__ import annotations
 import platform
 import resource
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 
 from codecspec.runtime.codec import Codec
-from codecspec.runtime.part_timer import part_times
+from codecspec.runtime.part_timer import watched_parts
+from codecspec.schema.errors import UsageError
 
 GEMM_SIDE = 1536
 GEMM_RUNS = 7
@@ -31,14 +33,29 @@ class Run:
         cpu_seconds: of all threads, in the program and in the kernel.
         page_faults: pages that the kernel had to give (minor faults).
         peak_bytes: the most that was resident meanwhile; where the system cannot say, since the process began.
-        parts: seconds by part.
+        parts: what each part took of it.
     """
 
     seconds: float
     cpu_seconds: float
     page_faults: int
     peak_bytes: int
-    parts: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, PartRun] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PartRun:
+    """What a part of a codec took of a run; see `part_times` for what is one.
+
+    Args:
+        seconds: in its networks; of `coding` all the rest.
+        page_faults: meanwhile.
+        peak_bytes: the most that was resident meanwhile.
+    """
+
+    seconds: float = 0.0
+    page_faults: int = 0
+    peak_bytes: int = 0
 
 
 def gemm_rate() -> float:
@@ -58,16 +75,51 @@ def timed(work: Callable[[], Any]) -> Run:
     return Run(seconds, cpu, after.ru_minflt - before.ru_minflt, _peak())
 
 
-def timed_by_part(codec: Codec, work: Callable[[], Any]) -> Run:
-    """One run of `work`, which runs a codec's networks."""
-    with part_times(codec, finer=True) as parts:
+def timed_by_part(codec: Codec, work: Callable[[], Any], *, peaks: bool = False) -> Run:
+    """One run of `work`, which runs a codec's networks; with `peaks` of memory by part too, which takes time itself."""
+    parts: dict[str, PartRun] = defaultdict(PartRun)
+    meter = _PartMeter(parts, peaks=peaks)
+    with watched_parts(codec, meter.enter, meter.leave, finer=True):
         run = timed(work)
-    return Run(run.seconds, run.cpu_seconds, run.page_faults, run.peak_bytes, dict(parts))
+    networks, coding = list(parts.values()), parts["coding"]
+    coding.seconds = run.seconds - sum(own.seconds for own in networks)
+    coding.page_faults = run.page_faults - sum(own.page_faults for own in networks)
+    coding.peak_bytes = max(meter.peak_between, run.peak_bytes)
+    return replace(run, peak_bytes=max(own.peak_bytes for own in parts.values()), parts=dict(parts))
+
+
+class _PartMeter:
+    """Reads the counts of the process where a network begins and where it ends."""
+
+    def __init__(self, parts: dict[str, PartRun], *, peaks: bool) -> None:
+        self._parts = parts
+        self._peaks = peaks
+        self._page_faults = 0
+        self._start = 0.0
+        self.peak_between = 0
+
+    def enter(self) -> None:
+        if self._peaks:
+            self.peak_between = max(self.peak_between, _peak())
+            _reset_peak()
+        self._page_faults = _page_faults()
+        self._start = time.perf_counter()
+
+    def leave(self, part: str) -> None:
+        own = self._parts[part]
+        own.seconds += time.perf_counter() - self._start
+        own.page_faults += _page_faults() - self._page_faults
+        if self._peaks:
+            own.peak_bytes = max(own.peak_bytes, _peak())
+            _reset_peak()
 
 
 @torch.no_grad()
 def measure(codec: Codec, x: Tensor, runs: int) -> dict[str, list[Run]]:
-    """`forward`, `compress` and `decompress` of an image, by turns, after a round that is not counted."""
+    """`forward`, `compress` and `decompress` of an image, by turns, after a round that is not counted.
+
+    The peaks of memory by part, the same in all runs of a work, are those of one run more, which is not counted either.
+    """
     coded = codec.compress(x)
     works: dict[str, Callable[[], Any]] = {
         "forward": lambda: codec(x),
@@ -80,7 +132,30 @@ def measure(codec: Codec, x: Tensor, runs: int) -> dict[str, list[Run]]:
     for _ in range(runs):
         for name, work in works.items():
             found[name].append(timed_by_part(codec, work))
+    for name, work in works.items():
+        peaks = timed_by_part(codec, work, peaks=True).parts
+        for run in found[name]:
+            for part, own in run.parts.items():
+                own.peak_bytes = peaks[part].peak_bytes
     return found
+
+
+@torch.no_grad()
+def measure_compiled(codec: Codec, x: Tensor, runs: int) -> dict[str, list[Run]]:
+    """`inductor, first`: one forward that compiles itself; `inductor, forward`: forwards after that one.
+
+    Raises:
+        UsageError: what inductor needs is not there, such as a C++ compiler.
+    """
+    from torch._dynamo.exc import BackendCompilerFailed  # some seconds, which those who do not compile are spared
+
+    compiled = torch.compile(codec, fullgraph=True)
+    try:
+        first = timed(lambda: compiled(x))
+    except BackendCompilerFailed as error:
+        said = next((line for line in str(error.inner_exception).splitlines() if line.strip()), "")
+        raise UsageError("E-usage", "--inductor", f"it cannot compile here: {said}") from error
+    return {"inductor, first": [first], "inductor, forward": [timed(lambda: compiled(x)) for _ in range(runs)]}
 
 
 def machine() -> dict[str, Any]:
@@ -88,6 +163,10 @@ def machine() -> dict[str, Any]:
     names = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     cpu = names[0].partition(":")[2].strip() if names else platform.processor()
     return {"cpu": cpu, "threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
+def _page_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def _reset_peak() -> None:

@@ -127,7 +127,7 @@ class Codec(CompressionModel):
     def _outputs(self, x: Tensor) -> dict[str, Any]:
         y = self.g_a(pad_to_multiple(x, self.stride))
         out = self.latent_codec(y)
-        x_hat = self.g_s(out["y_hat"])[..., : x.shape[-2], : x.shape[-1]]
+        x_hat = self.g_s(out["y_hat"])[..., : x.shape[-2], : x.shape[-1]].to(x.dtype)
         result = {"x_hat": x_hat, "likelihoods": out["likelihoods"]}
         if self.aux_entropy_model is not None:
             result["aux_likelihoods"] = self.aux_entropy_model(y, out["side_params"])
@@ -196,7 +196,7 @@ class Codec(CompressionModel):
         self.prepare_tables()
         latent_shape = self.latent_codec.latent_shape(*self.latent_size(height, width))
         y_hat = self.latent_codec.decompress(strings, latent_shape)["y_hat"]
-        return {"x_hat": self.g_s(y_hat)[..., :height, :width].clamp_(0, 1)}
+        return {"x_hat": self.g_s(y_hat)[..., :height, :width].to(y_hat.dtype).clamp_(0, 1)}
 
     def prepare_tables(self) -> bool:
         """Make every coding table that is missing or was made of other weights; True if there was one.

@@ -71,3 +71,8 @@ def _table_problems(codec: nn.Module, state_dict: Mapping[str, Tensor]) -> list[
             hint = "leave the tables out (empty tensors); they are made again from the weights"
             problems.append(Problem("E-tensors", keys[1], message, hint))
     return problems
+
+
+def uncompiled_key(key: str) -> str:
+    """A tensor's key without the steps that torch.compile puts into it, around a codec or a module inside."""
+    return ".".join(step for step in key.split(".") if step != "_orig_mod")

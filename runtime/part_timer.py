@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 LEAF_NETS = ("lrp_transform", "context_prediction", "entropy_parameters")
 PARTS = ("g_a", "hyper", "context", "g_s")
@@ -27,21 +27,36 @@ def part_times(codec: nn.Module, *, finer: bool = False) -> Iterator[dict[str, f
     `coding` is all that is not a network: entropy models, tables, copies, and whatever else ran meanwhile.
     """
     seconds = dict.fromkeys(PARTS, 0.0)
-    handles = []
-    for path, module in codec.named_modules():
-        part = _part_of(path)
-        if part is not None:
-            part = finer_part(part, path) if finer else part
-            seconds.setdefault(part, 0.0)
-            handles += _watch(module, part, seconds)
-    start = time.perf_counter()
+    started: list[float] = []
+
+    def leave(part: str) -> None:
+        seconds[part] += time.perf_counter() - started.pop()
+
+    with watched_parts(codec, lambda: started.append(time.perf_counter()), leave, finer=finer) as parts:
+        seconds |= {part: 0.0 for part in parts if part not in seconds}
+        start = time.perf_counter()
+        try:
+            yield seconds
+        finally:
+            seconds["coding"] = time.perf_counter() - start - sum(seconds.values())
+
+
+@contextmanager
+def watched_parts(
+    codec: nn.Module, enter: Callable[[], None], leave: Callable[[str], None], *, finer: bool = False
+) -> Iterator[list[str]]:
+    """Call `enter` before each of a codec's networks runs and `leave` with its part's name after; gives all names."""
+    named = [(module, _part_of(path), path) for path, module in codec.named_modules()]
+    watched = [(module, finer_part(part, path) if finer else part) for module, part, path in named if part is not None]
+    handles: list[RemovableHandle] = []
+    for module, part in watched:
+        handles.append(module.register_forward_pre_hook(lambda *_: enter()))
+        handles.append(module.register_forward_hook(lambda *_, part=part: leave(part)))
     try:
-        yield seconds
+        yield list(dict.fromkeys(part for _, part in watched))
     finally:
-        total = time.perf_counter() - start
         for handle in handles:
             handle.remove()
-        seconds["coding"] = total - sum(seconds.values())
 
 
 def described(seconds: dict[str, float]) -> str:
@@ -67,15 +82,3 @@ def _part_of(path: str) -> str | None:
         return "aux"
     in_y = path.startswith("latent_codec.y.")
     return "context" if folder == "latent_codec.y.channel_context" or (in_y and name in LEAF_NETS) else None
-
-
-def _watch(module: nn.Module, part: str, seconds: dict[str, float]) -> list[Any]:
-    started: list[float] = []
-
-    def before(*_: object) -> None:
-        started.append(time.perf_counter())
-
-    def after(*_: object) -> None:
-        seconds[part] += time.perf_counter() - started.pop()
-
-    return [module.register_forward_pre_hook(before), module.register_forward_hook(after)]

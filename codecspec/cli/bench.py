@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
 
 MIB = 2**20
+BUSY = 0.85
+"""Where matrix products before the runs and after them differ by more than this factor, the machine had other work."""
 
 
 def bench(
@@ -40,6 +42,9 @@ def bench(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch. Default: its own choice.")] = None,
     numerics: Annotated[Literal["fast", "reference"], typer.Option(help="How the networks compute.")] = "fast",
     keep_memory: Annotated[bool, typer.Option(help="Keep freed memory in the process, as the commands do.")] = True,
+    inductor: Annotated[
+        bool, typer.Option("--inductor", help="Forward by torch.compile too; needs a C++ compiler, and minutes.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write all runs there, as JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all runs as JSON.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Compare two JSON files.")] = False,
@@ -47,7 +52,8 @@ def bench(
     """Measure a model: load, forward, compress and decompress, by part.
 
     Times are medians of several runs, with the least and the most. The share is that of the rate which matrix products
-    reach on this machine in the same run; a busy machine shows in both.
+    reach on this machine before or after the runs; a busy machine shows in both. A large model
+    takes one to two minutes on 2 cores.
     """
     if compare:
         if len(models) != 2:
@@ -63,7 +69,9 @@ def bench(
     if output is not None:
         require_output(output, models[0])
     width, height = image_size(size)
-    found = _measured(models[0], params_of(assignments), (height, width), runs, threads, numerics, keep_memory)
+    found = _measured(
+        models[0], params_of(assignments), (height, width), runs, threads, numerics, keep_memory, inductor
+    )
     if output is not None:
         from codecspec.schema.whole_file import whole_file
 
@@ -83,12 +91,13 @@ def _measured(
     threads: int | None,
     numerics: Literal["fast", "reference"],
     keep_memory: bool,
+    inductor: bool,
 ) -> dict[str, Any]:
     import torch
 
     from codecspec.compiler.lower import lower
     from codecspec.runtime.allocator import keep_freed_memory
-    from codecspec.runtime.benchmark import gemm_rate, machine, measure, timed
+    from codecspec.runtime.benchmark import gemm_rate, machine, measure, measure_compiled, timed
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -100,7 +109,11 @@ def _measured(
     codec.numerics = numerics
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, codec.spec.in_channels, *size, generator=generator)
+    gemm = [gemm_rate()]
     work = measure(codec, x, runs)
+    if inductor:
+        work |= measure_compiled(codec, x, runs)
+    gemm.append(gemm_rate())
     macs = _macs(lower(codec.spec), size)
     return {
         "model": model,
@@ -109,7 +122,7 @@ def _measured(
         "kept_memory": kept,
         "size": f"{size[1]}x{size[0]}",
         "machine": machine(),
-        "gemm_gmacs_per_second": gemm_rate() / 1e9,
+        "gemm_gmacs_per_second": [rate / 1e9 for rate in gemm],
         "gmacs": {part: float(count) / 1e9 for part, count in macs.items()},
         "work": {name: _figures(own) for name, own in {"load": load, **work}.items()},
     }
@@ -141,30 +154,35 @@ def _macs(plan: Any, size: tuple[int, int]) -> dict[str, int]:
 
 
 def _figures(runs: list[Run]) -> dict[str, Any]:
-    parts = {part: [run.parts[part] for run in runs] for part in runs[0].parts}
     return {
         "seconds": [run.seconds for run in runs],
         "cpu_seconds": [run.cpu_seconds for run in runs],
         "page_faults": [run.page_faults for run in runs],
         "peak_mib": [run.peak_bytes / MIB for run in runs],
-        "parts": {part: seconds for part, seconds in parts.items() if any(seconds)},
+        "parts": {part: [run.parts[part].seconds for run in runs] for part in runs[0].parts},
+        "part_page_faults": {part: [run.parts[part].page_faults for run in runs] for part in runs[0].parts},
+        "part_peak_mib": {part: own.peak_bytes / MIB for part, own in runs[0].parts.items()},
     }
 
 
 def _print(found: Mapping[str, Any]) -> None:
     from rich.table import Table
 
-    rate = found["gemm_gmacs_per_second"]
+    rates = found["gemm_gmacs_per_second"]
+    rate = max(rates)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("", "median s", "least", "most", "CPU s", "GFLOP", "of GEMM", "page faults", "peak MiB"):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)
     for name, own in found["work"].items():
-        counted = [f"{median(own['cpu_seconds']):.3f}", "", "", f"{median(own['page_faults']):,.0f}"]
-        table.add_row(name, *_spread(own["seconds"]), *counted, f"{max(own['peak_mib']):,.0f}", style="bold")
+        macs = {part: found["gmacs"].get(part, 0.0) for part in own["parts"]}
+        work = _of_gemm(sum(macs.values()), own["seconds"], rate)
+        memory = f"{median(own['page_faults']):,.0f}", f"{max(own['peak_mib']):,.0f}"
+        cpu = f"{median(own['cpu_seconds']):.3f}"
+        table.add_row(name, *_spread(own["seconds"]), cpu, *work, *memory, style="bold")
         for part, seconds in own["parts"].items():
-            macs = found["gmacs"].get(part) or 0
-            share = f"{macs / median(seconds) / rate:.0%}" if macs else ""
-            table.add_row(f"  {part}", *_spread(seconds), "", f"{2 * macs:,.2f}" if macs else "", share)
+            work = _of_gemm(macs[part], seconds, rate)
+            memory = f"{median(own['part_page_faults'][part]):,.0f}", f"{own['part_peak_mib'][part]:,.0f}"
+            table.add_row(f"  {part}", *_spread(seconds), "", *work, *memory)
     console(120).print(table)
     on = found["machine"]
     kept = "kept" if found["kept_memory"] else "given back"
@@ -172,10 +190,18 @@ def _print(found: Mapping[str, Any]) -> None:
         f"{found['model']} at {found['size']}, numerics {found['numerics']}, freed memory {kept}, {on['threads']} "
         f"threads of {on['cpu']}, torch {on['torch']}; GEMM {2 * rate:.0f} GFLOP/s in the same run"
     )
+    if min(rates) < BUSY * rate:
+        first, last = (2 * each for each in rates)
+        note(f"GEMM went from {first:.0f} to {last:.0f} GFLOP/s meanwhile: the machine was busy, try again")
 
 
 def _spread(seconds: list[float]) -> list[str]:
     return [f"{median(seconds):.3f}", f"{min(seconds):.3f}", f"{max(seconds):.3f}"]
+
+
+def _of_gemm(macs: float, seconds: list[float], rate: float) -> tuple[str, str]:
+    """GFLOP, and the share of the matrix products' rate; `macs` and `rate` count in multiply-accumulates."""
+    return (f"{2 * macs:,.2f}", f"{macs / median(seconds) / rate:.0%}") if macs else ("", "")
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
+
+from codecspec.runtime.factorized_density import TraceableEntropyBottleneck
+from codecspec.runtime.latent_codecs.own_precision import in_own_precision
 
 
 class CCAEntropyModel(nn.Module):
@@ -23,9 +25,10 @@ class CCAEntropyModel(nn.Module):
 
     def __init__(self, channels: int, inner_codec: nn.Module) -> None:
         super().__init__()
-        self.y_entropy_bottleneck = EntropyBottleneck(channels)
+        self.y_entropy_bottleneck = TraceableEntropyBottleneck(channels)
         self.inner_codec = inner_codec
 
+    @in_own_precision
     def forward(self, y: Tensor, side_params: Tensor) -> dict[str, Tensor]:
         """(N, M, H, W), (N, P, H, W) -> likelihoods {y_aux, y_cca}, both of y's shape."""
         _, y_aux = self.y_entropy_bottleneck(y)

@@ -7,7 +7,8 @@ from typing import Any
 from compressai.ops import quantize_ste
 from torch import Tensor
 
-from codecspec.runtime.compressai_classes import EntropyBottleneck, LatentCodec
+from codecspec.runtime.compressai_classes import LatentCodec
+from codecspec.runtime.factorized_density import TraceableEntropyBottleneck
 from codecspec.runtime.latent_codecs.compressai_strings import StringReader, StringWriter
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder, medians_of
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings, require_parts
@@ -27,7 +28,7 @@ class EntropyBottleneckLatentCodec(LatentCodec):
     def __init__(self, channels: int, *, latent: str = "z", quantizer: str = "noise") -> None:
         super().__init__()
         self.latent = latent
-        self.entropy_bottleneck = EntropyBottleneck(channels)
+        self.entropy_bottleneck = TraceableEntropyBottleneck(channels)
         self.quantizer = quantizer
 
     def forward(self, z: Tensor) -> dict[str, Any]:

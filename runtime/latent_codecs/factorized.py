@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from codecspec.runtime.compressai_classes import LatentCodec
+from codecspec.runtime.latent_codecs.own_precision import in_own_precision
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 
@@ -26,21 +27,25 @@ class FactorizedLatentCodec(LatentCodec):
         super().__init__()
         self.y = y
 
+    @in_own_precision
     def forward(self, y: Tensor) -> dict[str, Any]:
         """(N, M, H, W) -> `y_hat` and `likelihoods` {y}, both of the same shape."""
         out: dict[str, Any] = self.y(y)
         return out
 
+    @in_own_precision
     def compress(self, y: Tensor) -> dict[str, Any]:
         """(N, M, H, W) -> `strings` (one list of N), `shape` (H, W), `y_hat`."""
         out: dict[str, Any] = self.y.compress(y)
         return out
 
+    @in_own_precision
     def decompress(self, strings: Strings, shape: tuple[int, int]) -> dict[str, Any]:
         """The inverse of `compress` -> `y_hat`."""
         out: dict[str, Any] = self.y.decompress(strings, shape)
         return out
 
+    @in_own_precision
     def code(self, y: Tensor | None, size: tuple[int, int], coder: SymbolCoder) -> Tensor:
         """Code y (N, M, H, W) of `size` (H, W) -> y_hat; y is None when reading.
 

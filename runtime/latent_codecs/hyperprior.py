@@ -7,6 +7,7 @@ from typing import Any
 from compressai.latent_codecs import LatentCodec
 from torch import Tensor, nn
 
+from codecspec.runtime.latent_codecs.own_precision import in_own_precision
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 
@@ -37,6 +38,7 @@ class HyperpriorLatentCodec(LatentCodec):
         self.h_s = h_s
         self.y = y
 
+    @in_own_precision
     def forward(self, y: Tensor) -> dict[str, Any]:
         """(N, M, H, W) -> `y_hat` of the same shape, `likelihoods` {y, z} and `side_params` (N, P, H, W)."""
         z_out = self.z(self.h_a(y))
@@ -45,6 +47,7 @@ class HyperpriorLatentCodec(LatentCodec):
         likelihoods = {"y": y_out["likelihoods"]["y"], "z": z_out["likelihoods"]["y"]}
         return {"likelihoods": likelihoods, "y_hat": y_out["y_hat"], "side_params": side_params}
 
+    @in_own_precision
     def compress(self, y: Tensor) -> dict[str, Any]:
         """(N, M, H, W) -> `strings` (those of y, then z's), `shape` {y, z}, `y_hat`."""
         z_out = self.z.compress(self.h_a(y))
@@ -55,6 +58,7 @@ class HyperpriorLatentCodec(LatentCodec):
             "y_hat": y_out["y_hat"],
         }
 
+    @in_own_precision
     def decompress(self, strings: Strings, shape: dict[str, Any]) -> dict[str, Any]:
         """The inverse of `compress` -> `y_hat`."""
         *y_strings, z_strings = strings
@@ -62,6 +66,7 @@ class HyperpriorLatentCodec(LatentCodec):
         y_out = self.y.decompress(y_strings, shape["y"], self.h_s(z_out["y_hat"]))
         return {"y_hat": y_out["y_hat"]}
 
+    @in_own_precision
     def code(self, y: Tensor | None, size: tuple[int, int], coder: SymbolCoder) -> Tensor:
         """Code y (N, M, H, W) of `size` (H, W), after its z -> y_hat; y is None when reading.
 

@@ -50,9 +50,9 @@ def require_codable(residual: Tensor, where: str) -> None:
     """
     if residual.numel() == 0:
         return
-    low, high = residual.aminmax()
-    if not (float(low) >= -MAX_SYMBOL and float(high) <= MAX_SYMBOL):
-        message = f"values from {float(low):g} to {float(high):g} cannot be coded; they must be finite, at most 2^30"
+    low, high = _range(residual)
+    if not (low >= -MAX_SYMBOL and high <= MAX_SYMBOL):
+        message = f"values from {low:g} to {high:g} cannot be coded; they must be finite, at most 2^30"
         raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")
 
 
@@ -64,7 +64,13 @@ def require_finite(values: Tensor, where: str, what: str) -> None:
     """
     if values.numel() == 0:
         return
-    low, high = values.aminmax()
-    if not (-torch.inf < float(low) and float(high) < torch.inf):
-        message = f"{what} from {float(low):g} to {float(high):g} cannot be coded with; they must be finite"
+    low, high = _range(values)
+    if not (-torch.inf < low and high < torch.inf):
+        message = f"{what} from {low:g} to {high:g} cannot be coded with; they must be finite"
         raise StreamError("E-latent", where, message, "look for NaN or exploding weights in the checkpoint")
+
+
+def _range(values: Tensor) -> tuple[float, float]:
+    """The least and the greatest, NaN if there is one; a GPU is waited for once."""
+    low, high = torch.stack(values.aminmax()).tolist()
+    return low, high

@@ -16,6 +16,7 @@ from xxhash import xxh3_128
 
 from codecspec.runtime.coding_tables import coding_tables, entropy_models, gaussian_scales
 from codecspec.runtime.compressai_classes import GaussianConditional, MaskedConv2d
+from codecspec.runtime.loading import uncompiled_key
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -48,10 +49,11 @@ def tables_digest(codec: Codec) -> bytes:
 def decoder_weights(codec: Codec) -> dict[str, Tensor]:
     """The weights that decoding runs, by key; those of masked convolutions under their masks, which CompressAI applies
     to the weights themselves when such a layer first runs."""
-    weights = {key: weight.detach() for key, weight in codec.named_parameters() if not key.startswith(ENCODER_ONLY)}
+    named = {uncompiled_key(key): weight.detach() for key, weight in codec.named_parameters()}
+    weights = {key: weight for key, weight in named.items() if not key.startswith(ENCODER_ONLY)}
     for path, module in codec.named_modules():
         if isinstance(module, MaskedConv2d):
-            weights[f"{path}.weight"] = module.weight.detach() * module.mask
+            weights[uncompiled_key(f"{path}.weight")] = module.weight.detach() * module.mask
     return weights
 
 

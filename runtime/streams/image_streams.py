@@ -91,7 +91,7 @@ def decode_image(codec: Codec, stream: Stream, *, rates: list[PartRate] | None =
     with codec.computing(stream.header.numerics):
         y_hat = _code(codec, None, (picture.height, picture.width), reader, rates)
         reader.finish()
-        whole = codec.g_s(y_hat)
+        whole = codec.g_s(y_hat).to(y_hat.dtype)
     x_hat = whole[..., : picture.height, : picture.width].clamp_(0, 1)
     return x_hat.mean(1, keepdim=True) if picture.channels == 1 else x_hat
 

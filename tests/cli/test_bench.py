@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 import codecspec as cs
 from tests.cli.conftest import Command
@@ -25,7 +26,8 @@ def test_every_part_has_its_figures(command: Command, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "a.json").read_text())
     assert list(found["work"]) == ["load", "forward", "compress", "decompress"]
     assert (found["size"], found["numerics"], found["kept_memory"]) == ("100x60", "fast", False)
-    assert found["gemm_gmacs_per_second"] > 0
+    assert len(found["gemm_gmacs_per_second"]) == 2
+    assert min(found["gemm_gmacs_per_second"]) > 0
     slices = {f"context, slice {k}" for k in range(5)}
     forward = found["work"]["forward"]
     assert set(forward["parts"]) == {"g_a", "g_s", "hyper, h_a", "hyper, h_s", "coding"} | slices
@@ -33,6 +35,9 @@ def test_every_part_has_its_figures(command: Command, tmp_path: Path) -> None:
         assert {len(own[key]) for key in ("seconds", "cpu_seconds", "page_faults", "peak_mib")} == {2}
         assert min(own["seconds"]) > 0
         assert min(own["peak_mib"]) > 10
+        assert own["parts"].keys() == own["part_page_faults"].keys() == own["part_peak_mib"].keys()
+        assert all(10 < peak <= max(own["peak_mib"]) * 1.5 for peak in own["part_peak_mib"].values())
+    assert sum(values[0] for values in forward["part_page_faults"].values()) == forward["page_faults"][0]
     assert sum(values[0] for values in forward["parts"].values()) == pytest.approx(forward["seconds"][0], rel=0.2)
     plan = cs.lower(cs.load_spec("wacnn", N=16, M=40, slices=5))
     assert sum(found["gmacs"].values()) == pytest.approx(float(sum(plan.macs_by_part().values())) * 128 * 64 / 1e9)
@@ -41,6 +46,47 @@ def test_every_part_has_its_figures(command: Command, tmp_path: Path) -> None:
     assert all(title in titles for title in ("median s", "GFLOP", "of GEMM", "page faults", "peak MiB"))
     assert "GEMM" in done.err
     assert "numerics fast" in done.err
+
+
+def test_a_forward_by_inductor_stands_beside(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What inductor makes is torch's affair; here the graph runs as it is."""
+    asked: list[dict[str, object]] = []
+
+    def eager(codec: torch.nn.Module, **options: object) -> torch.nn.Module:
+        asked.append(options)
+        return codec
+
+    monkeypatch.setattr(torch, "compile", eager)
+    found = measured(command, tmp_path / "a.json", "--inductor")
+    assert asked == [{"fullgraph": True}]
+    work = found["work"]
+    assert isinstance(work, dict)
+    assert [len(work[name]["seconds"]) for name in ("inductor, first", "inductor, forward")] == [1, 2]
+    again = command("codecspec", "bench", "--compare", str(tmp_path / "a.json"), str(tmp_path / "a.json"))
+    assert "inductor, forward" in again.out
+
+
+def test_where_inductor_cannot_compile_is_told(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> None:
+        raise RuntimeError("no C++ compiler found")
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda codec, **options: real(codec, backend=broken, **options))
+    done = command("codecspec", "bench", "bmshj2018-factorized", "--set", "N=8", "--size", "16x16", "--runs", "1",
+                   "--no-keep-memory", "--inductor")  # fmt: skip
+    assert (done.code, done.out) == (2, "")
+    assert "E-usage at --inductor: it cannot compile here" in done.said
+    assert "no C++ compiler found" in done.said
+
+
+@pytest.mark.parametrize(("before", "after", "busy"), [(100.0, 99.0, False), (100.0, 50.0, True), (50.0, 100.0, True)])
+def test_a_busy_machine_is_told(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: float, after: float, busy: bool
+) -> None:
+    rates = iter([before * 1e9, after * 1e9])
+    monkeypatch.setattr("codecspec.runtime.benchmark.gemm_rate", lambda: next(rates))
+    done = command("codecspec", "bench", *SMALL, "--no-keep-memory")
+    assert (f"from {2 * before:.0f} to {2 * after:.0f} GFLOP/s meanwhile" in done.err) is busy
 
 
 def test_two_files_are_compared(command: Command, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from codecspec.runtime.factorized_density import TraceableEntropyBottleneck
 
 
 class LiveTensors(TorchDispatchMode):
@@ -47,12 +48,12 @@ class LiveTensors(TorchDispatchMode):
 
 
 class OnMeta:
-    """Inside, an entropy bottleneck runs on the meta device: it gives what it takes, and as many likelihoods."""
+    """Inside, an entropy bottleneck computes no density: it gives what it takes, and as many likelihoods."""
 
     def __enter__(self) -> Self:
-        self._forward = EntropyBottleneck.forward
-        EntropyBottleneck.forward = lambda _, x, training=None: (x + 0, torch.ones_like(x))
+        self._forward = TraceableEntropyBottleneck.forward
+        TraceableEntropyBottleneck.forward = lambda _, x, training=None: (x + 0, torch.ones_like(x))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        EntropyBottleneck.forward = self._forward
+        TraceableEntropyBottleneck.forward = self._forward
