@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from codecspec.runtime.compressai_import import leave_out
 from codecspec.schema.errors import SpecError
 
 INTERRUPTED = 130
@@ -21,6 +22,7 @@ INTERRUPTED = 130
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a command; errors that this project raises on purpose become words and exit code 2."""
+    leave_out()
     try:
         app()
     except SpecError as error:
