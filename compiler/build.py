@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codecspec.compiler.canonical import spec_hash
@@ -13,6 +14,7 @@ from codecspec.schema.load import SpecLike, load_spec
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from codecspec.runtime.codec import Codec
     from codecspec.runtime.streams.container import Numerics
@@ -42,25 +44,46 @@ def build(plan: Plan, *, device: str | torch.device = "cpu", numerics: Numerics 
     """The codec of a plan; see `compile_spec`."""
     import torch
 
-    from codecspec.runtime.codec import Codec
+    from codecspec.runtime.without_weights import WithoutWeights
 
-    # On the meta device nothing is allocated or initialised. Modules that cannot be made there (GDN, entropy models:
-    # their constructors compute) are made on the CPU, a few MB, and moved with the rest.
-    with torch.device("meta" if torch.device(device).type == "meta" else "cpu"):
-        modules = {root.path: build_node(root) for root in plan.roots}
-        g_a = plan.root("g_a")
-        codec = Codec(
-            **modules,
-            spec=plan.spec,
-            spec_hash=spec_hash(plan.spec),
-            stride=plan.stride,
-            y_stride=g_a.scale_out.denominator,
-            y_channels=g_a.c_out,
-            numerics=numerics,
-        )
+    with WithoutWeights() if torch.device(device).type == "meta" else torch.device("cpu"):
+        codec = _assembled(plan, numerics)
     codec.to(device).eval()
     _check_contract(plan, codec)
     return codec
+
+
+def build_with(plan: Plan, tensors: Mapping[str, Tensor]) -> Codec:
+    """The codec of a plan with tensors that are its plan's, by key, type and shape: not copied, and with no initial
+    weights made before.
+
+    Raises:
+        CheckpointError: coding tables among them cannot be used.
+    """
+    from codecspec.runtime.without_weights import WithoutWeights
+
+    with WithoutWeights():
+        codec = _assembled(plan, "reference")
+    codec.eval()
+    _check_contract(plan, codec)
+    codec.take(tensors)
+    return codec
+
+
+def _assembled(plan: Plan, numerics: Numerics) -> Codec:
+    from codecspec.runtime.codec import Codec
+
+    modules = {root.path: build_node(root) for root in plan.roots}
+    g_a = plan.root("g_a")
+    return Codec(
+        **modules,
+        spec=plan.spec,
+        spec_hash=spec_hash(plan.spec),
+        stride=plan.stride,
+        y_stride=g_a.scale_out.denominator,
+        y_channels=g_a.c_out,
+        numerics=numerics,
+    )
 
 
 def _check_contract(plan: Plan, codec: Codec) -> None:

@@ -11,7 +11,7 @@ from codecspec import specs
 from codecspec.compiler.canonical_tensors import CanonicalTensors, in_layouts, with_today_names
 from codecspec.compiler.checkpoints import read_manifest
 from codecspec.compiler.derived_tensors import DERIVED
-from codecspec.compiler.inference.infer import infer_spec
+from codecspec.compiler.inference.infer import Inference, infer_spec
 from codecspec.compiler.layouts import CANONICAL, KeyMap, Layout, Move, layouts
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import AUX, Plan
@@ -54,12 +54,29 @@ def to_canonical(tensors: Mapping[str, Tensor], plan: Plan) -> Conversion:
     best, aux, problems = _closest(renamed, plan)
     if problems:
         raise CheckpointError.collect(problems)
-    old = sum(name != key for name, key in names.items())
-    report = [f"{old} tensors of a bottleneck under their older names"] if old else []
     result = apply(best.keymap, renamed)
+    report = _older(names)
     if aux:
         report.append(f"{len(aux)} tensors of the auxiliary branch left out: the model has none ({aux[0]}, ..)")
     return Conversion(result, best.name, (*report, *_summary(best.keymap)), aux)
+
+
+def as_inferred(inference: Inference, tensors: Mapping[str, Tensor]) -> Conversion:
+    """The tensors of the checkpoint that an inference is of under the canonical keys of its plan.
+
+    Raises:
+        LayoutError: a tensor that should say nothing new does.
+    """
+    names = with_today_names(tensors)
+    mapped = inference.mapped
+    result = apply(mapped.keymap, {name: tensors[key] for name, key in names.items()})
+    return Conversion(result, mapped.name, (*_older(names), *_summary(mapped.keymap)))
+
+
+def _older(names: Mapping[str, str]) -> list[str]:
+    """What there is to say of names that are older than today's."""
+    old = sum(name != key for name, key in names.items())
+    return [f"{old} tensors of a bottleneck under their older names"] if old else []
 
 
 def _closest(tensors: Mapping[str, Tensor], plan: Plan) -> tuple[CanonicalTensors, tuple[str, ...], list[Problem]]:
@@ -146,9 +163,12 @@ def convert(
         LayoutError: there is no such layout of this model.
     """
     manifest = read_manifest(checkpoint)
-    plan = lower(load_spec(spec)) if spec is not None else infer_spec(manifest).plan
-    tensors = manifest.tensors()
-    canonical = to_canonical(tensors, plan)
+    if spec is None:
+        inference = infer_spec(manifest)
+        plan, canonical = inference.plan, as_inferred(inference, manifest.tensors())
+    else:
+        plan = lower(load_spec(spec))
+        canonical = to_canonical(manifest.tensors(), plan)
     start = f"from the layout {canonical.layout}:"
     if to == CANONICAL:
         return Conversion(canonical.tensors, CANONICAL, (start, *canonical.report))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from codecspec.compiler.build import build
+from codecspec.compiler.build import build_with
 from codecspec.compiler.canonical import dump_spec, spec_hash
 from codecspec.compiler.canonical_tensors import in_layouts
 from codecspec.compiler.checkpoints import (
@@ -18,7 +18,8 @@ from codecspec.compiler.checkpoints import (
     read_tensors,
     write_safetensors,
 )
-from codecspec.compiler.convert import Conversion, to_canonical
+from codecspec.compiler.collector import paused_collector
+from codecspec.compiler.convert import Conversion, as_inferred, to_canonical
 from codecspec.compiler.inference.infer import infer_spec
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
@@ -26,7 +27,6 @@ from codecspec.schema.errors import CheckpointError, Problem
 from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from codecspec.runtime.codec import Codec
@@ -59,10 +59,13 @@ def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
             none can be inferred.
         SchemaError: the spec inside is wrong.
     """
-    manifest = read_manifest(path, key=key)
-    plan = plan_inside(manifest) if SPEC_KEY in manifest.metadata else infer_spec(manifest).plan
-    codec, _ = with_weights(plan, manifest.tensors())
-    return codec
+    with paused_collector():
+        manifest = read_manifest(path, key=key)
+        if SPEC_KEY in manifest.metadata:
+            codec, _ = with_weights(plan_inside(manifest), manifest.tensors())
+            return codec
+        inference = infer_spec(manifest)
+        return _made(inference.plan, as_inferred(inference, manifest.tensors()))
 
 
 def plan_inside(manifest: Manifest) -> Plan:
@@ -92,15 +95,13 @@ def load_weights(spec: SpecLike, path: str | os.PathLike[str]) -> tuple[Codec, C
 
 def with_weights(plan: Plan, tensors: Mapping[str, Tensor]) -> tuple[Codec, Conversion]:
     """The codec of a plan with the tensors of a checkpoint, assigned without a copy; see `load_weights`."""
-    conversion = to_canonical(tensors, plan)
-    codec = build(plan, device="meta")
-    typed = {key: tensor.to(_dtype(plan, key)) for key, tensor in conversion.tensors.items()}
-    codec.load_state_dict(typed, strict=True, assign=True)
-    return codec, conversion
+    with paused_collector():
+        conversion = to_canonical(tensors, plan)
+        return _made(plan, conversion), conversion
 
 
-def _dtype(plan: Plan, key: str) -> torch.dtype:
+def _made(plan: Plan, conversion: Conversion) -> Codec:
     import torch
 
-    dtype: torch.dtype = getattr(torch, plan.manifest()[key].dtype)
-    return dtype
+    types = {key: getattr(torch, planned.dtype) for key, planned in plan.manifest().items()}
+    return build_with(plan, {key: tensor.to(types[key]) for key, tensor in conversion.tensors.items()})

@@ -36,7 +36,7 @@ def loading_problems(codec: nn.Module, state_dict: Mapping[str, Tensor], *, stri
         if key in state_dict and key not in tables and state_dict[key].shape != tensor.shape:
             found, needed = list(state_dict[key].shape), list(tensor.shape)
             problems.append(Problem("E-tensors", key, f"of shape {found}, and the model needs {needed}"))
-    return problems + _table_problems(codec, state_dict)
+    return problems + table_problems(codec, state_dict)
 
 
 def resize_tables(codec: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
@@ -55,7 +55,20 @@ def _tables(codec: nn.Module) -> dict[str, tuple[nn.Module, str]]:
     return found
 
 
-def _table_problems(codec: nn.Module, state_dict: Mapping[str, Tensor]) -> list[Problem]:
+def assign_tensors(codec: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put tensors in the places of all parameters and buffers, by the keys of the state dict."""
+    for path, module in codec.named_modules():
+        prefix = f"{path}." if path else ""
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                module._parameters[name] = nn.Parameter(tensors[prefix + name], parameter.requires_grad)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = tensors[prefix + name]
+
+
+def table_problems(codec: nn.Module, state_dict: Mapping[str, Tensor]) -> list[Problem]:
+    """One problem per set of coding tables in `state_dict` that cannot be used."""
     problems: list[Problem] = []
     for path, module in codec.named_modules():
         keys = [f"{path}.{name}" for name in TABLES]

@@ -14,6 +14,7 @@ import typer
 
 from codecspec.cli.exits import ExitCode
 from codecspec.cli.say import print_json, problems_json
+from codecspec.runtime.compressai_import import leave_out
 from codecspec.schema.errors import SpecError, UsageError
 
 STOPPED = {ExitCode.HUNG_UP: "hung up", ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
@@ -23,6 +24,7 @@ _REFUSED: type[Exception] = typer.BadParameter.__mro__[2]
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a command and end the process."""
+    leave_out()
     with _signals_heard() as heard:
         try:
             code = _code_of(app)

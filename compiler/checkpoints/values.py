@@ -84,8 +84,8 @@ def _storage(storage: Storage, mapped: dict[str, torch.UntypedStorage]) -> torch
     source, start, nbytes = storage.source, storage.start(), storage.nbytes
     aligned = start % (8 if storage.dtype == "uint8" else ITEM_BYTES[storage.dtype]) == 0  # bytes may be of any type
     if source.path is not None and aligned and nbytes and not storage.space.swapped:
-        source.read(start, 1)  # that it is still the same file
         if source.path not in mapped:
+            source.read(start, 1)  # that it is still the same file
             whole = torch.from_file(source.path, shared=False, size=source.size, dtype=torch.uint8)
             mapped[source.path] = whole.untyped_storage()
         part: torch.UntypedStorage = mapped[source.path][start : start + nbytes]

@@ -44,6 +44,7 @@ class Inference:
         unused: keys that are no part of the model: what another tensor says, checked by its shape.
         alternatives: other families whose plans have exactly the same tensors.
         manifest: the tensors.
+        mapped: what its layout makes of them.
         reading: what they tell.
         solved: the params that they tell, and by which tensor.
     """
@@ -57,6 +58,7 @@ class Inference:
     unused: tuple[str, ...]
     alternatives: tuple[str, ...]
     manifest: Manifest
+    mapped: CanonicalTensors = field(repr=False)
     reading: ModelReading = field(repr=False)
     solved: Mapping[str, Solved] = field(repr=False)
 
@@ -149,6 +151,7 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
         unused=tuple(dropped.key for dropped in best.candidate.tensors.keymap.dropped),
         alternatives=tuple(dict.fromkeys(str(other.family) for other in found[1:] if other.family != best.family)),
         manifest=manifest,
+        mapped=best.candidate.tensors,
         reading=best.candidate.reading,
         solved=best.solved or {},
     )

@@ -3,9 +3,9 @@ ICCV 2021, section 3.2)."""
 
 from __future__ import annotations
 
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.drop_path import DropPath
 from codecspec.runtime.layers.two_ways import TwoWays
 from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_windows
 

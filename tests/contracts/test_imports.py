@@ -14,7 +14,7 @@ import pytest
 from tests.compiler.checkpoints.written import header_of, legacy_with_pickle, one_tensor, zip_with_pickle
 from tests.contracts.source_files import ROOT, Import, files_of_tests, imports, source_files
 
-HEAVY = ("torch", "compressai", "timm", "numpy", "numba")
+HEAVY = ("torch", "compressai", "numpy", "numba")
 
 MODULES_OF = {
     "PyYAML": ("yaml",),
