@@ -32,12 +32,12 @@ class GDN(BlockKind[GDNSpec]):
 
     def module(self, spec: GDNSpec, c_in: int) -> nn.Module:
         import torch
-        from compressai.layers import GDN as CompressAIGDN
+
+        from codecspec.runtime.layers.gdn import GDN as GDNModule
 
         # Its constructor computes with tensors that land on the CPU, so it cannot run under the meta device.
         with torch.device("cpu"):
-            module: nn.Module = CompressAIGDN(c_in, inverse=spec.inverse)
-        return module
+            return GDNModule(c_in, inverse=spec.inverse)
 
 
 def gdn_tensors(channels: int, prefix: str = "") -> dict[str, TensorPlan]:

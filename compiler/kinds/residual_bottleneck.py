@@ -42,7 +42,6 @@ class ResidualBottleneck(BlockKind[ResidualBottleneckSpec]):
             yield weight[1], {}
 
     def module(self, spec: ResidualBottleneckSpec, c_in: int) -> nn.Module:
-        from compressai.models.sensetime import ResidualBottleneckBlock
+        from codecspec.runtime.layers.residual_bottleneck import ResidualBottleneckBlock
 
-        module: nn.Module = ResidualBottleneckBlock(c_in, c_in)
-        return module
+        return ResidualBottleneckBlock(c_in)

@@ -44,8 +44,11 @@ class ResidualStride(BlockKind[ResidualStrideSpec]):
         import torch
         from compressai.layers import ResidualBlockWithStride
 
+        from codecspec.runtime.layers.gdn import GDN
+
         with torch.device("cpu"):  # for its GDN; see the kind `gdn`
             module: nn.Module = ResidualBlockWithStride(c_in, spec.out, spec.stride)
+            module.gdn = GDN(spec.out, in_place=True)
         return module
 
 

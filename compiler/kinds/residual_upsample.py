@@ -47,6 +47,9 @@ class ResidualUpsample(BlockKind[ResidualUpsampleSpec]):
         import torch
         from compressai.layers import ResidualBlockUpsample
 
+        from codecspec.runtime.layers.gdn import GDN
+
         with torch.device("cpu"):  # for its GDN; see the kind `gdn`
             module: nn.Module = ResidualBlockUpsample(c_in, spec.out, spec.factor)
+            module.igdn = GDN(spec.out, inverse=True, in_place=True)
         return module

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.bands import bands, conv_band, reached
 from codecspec.runtime.layers.two_ways import TwoWays
 
 EPS = 1e-6
@@ -72,14 +73,37 @@ class NAFBlock(TwoWays):
         return out
 
     def _fast(self, x: Tensor) -> Tensor:
+        """Image by image, since the attention of each is of its own, and by bands of rows."""
         x = x.contiguous(memory_format=torch.channels_last)
-        s = self.pointwise_depthwise(_along_channels(self.norm1, x))
-        attention = self.channel_attention(s)
-        one = len(x) == 1
-        u = _scaled(self.project, s if one else s * attention, self.beta, attention if one else None).add_(x)
+        out = torch.empty_like(x)
+        for image in range(len(x)):
+            one = slice(image, image + 1)
+            attention = self.channel_attention[1](self._gated(x[one], out[one]))
+            self._finished(x[one], out[one], attention)
+        return out
+
+    def _gated(self, x: Tensor, out: Tensor) -> Tensor:
+        """What goes into the channel attention, s, into `out`; gives its mean over all positions, (1, C, 1, 1)."""
+        widen, depthwise, _ = self.pointwise_depthwise
+        height, width = x.shape[-2:]
+        total = x.new_zeros(1, x.shape[1], 1, 1)
+        for first, last in bands(height, 2 * x.shape[1] * width):
+            h = widen(_along_channels(self.norm1, reached(x, first, last)))
+            u, v = conv_band(cast(nn.Conv2d, depthwise), h, first=first, last=last, height=height).chunk(2, dim=1)
+            s = out[:, :, first:last]
+            total += torch.mul(u, v, out=s).sum((2, 3), keepdim=True)
+        return total.div_(height * width)
+
+    def _finished(self, x: Tensor, s: Tensor, attention: Tensor) -> None:
+        """The rest of the block, in place of s."""
         widen, gate, narrow = self.feed_forward
-        h = gate(widen(_along_channels(self.norm2, u)))
-        return _scaled(cast(nn.Conv2d, narrow), h, self.gamma).add_(u)
+        project = _scaled(self.project, self.beta, attention)
+        narrowed = _scaled(cast(nn.Conv2d, narrow), self.gamma)
+        for first, last in bands(x.shape[2], 2 * x.shape[1] * x.shape[3]):
+            rows = slice(first, last)
+            u = F.conv2d(s[:, :, rows], *project).add_(x[:, :, rows])
+            h = gate(widen(_along_channels(self.norm2, u)))
+            torch.add(u, F.conv2d(h, *narrowed), out=s[:, :, rows])
 
 
 def _along_channels(norm: nn.Module, x: Tensor) -> Tensor:
@@ -88,13 +112,12 @@ def _along_channels(norm: nn.Module, x: Tensor) -> Tensor:
     return normed.permute(0, 3, 1, 2)
 
 
-def _scaled(conv: nn.Conv2d, x: Tensor, out_scale: Tensor, in_scale: Tensor | None = None) -> Tensor:
-    """out_scale * conv(in_scale * x) for a convolution with a bias; both scales are (1, C, 1, 1)."""
+def _scaled(conv: nn.Conv2d, out_scale: Tensor, in_scale: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of out_scale * conv(in_scale * x); both scales are (1, C, 1, 1)."""
     weight = conv.weight * out_scale.view(-1, 1, 1, 1)
     if in_scale is not None:
         weight = weight * in_scale
-    bias = None if conv.bias is None else conv.bias * out_scale.flatten()
-    return F.conv2d(x, weight, bias)
+    return weight, None if conv.bias is None else conv.bias * out_scale.flatten()
 
 
 def _over_channels(norm: nn.Module, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from codecspec.runtime.layers.drop_path import DropPath
 from codecspec.runtime.layers.two_ways import TwoWays
-from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_windows
+from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_bands, attend_in_windows
 
 
 class MLP(nn.Module):
@@ -71,13 +71,20 @@ class TransformerBlock(TwoWays):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         x = x.permute(0, 2, 3, 1)
-        if self.goes_fast() and not self.training:
+        if self.goes_fast() and not self.training and x.device.type == "cpu":
             return self._fast(x).permute(0, 3, 1, 2)
         x = x + self.drop_path(attend_in_windows(self.attn, self.norm1(x), shift=self.shift, masked=self.masked))
         x = x + self.drop_path(self.mlp(self.norm2(x)))
         return x.permute(0, 3, 1, 2)
 
     def _fast(self, x: Tensor) -> Tensor:
-        """(N, H, W, C) -> (N, H, W, C), adding in place; nothing is dropped."""
-        u = attend_in_windows(self.attn, self.norm1(x), shift=self.shift, masked=self.masked).add_(x)
-        return u.add_(self.mlp(self.norm2(u)))
+        """(N, H, W, C) -> (N, H, W, C); nothing is dropped."""
+        return attend_in_bands(
+            self.attn,
+            x,
+            shift=self.shift,
+            masked=self.masked,
+            before=self.norm1,
+            after=nn.Sequential(self.norm2, self.mlp),
+            widest=self.mlp.fc1.out_features,
+        )

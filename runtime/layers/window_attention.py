@@ -11,12 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.bands import bands
 from codecspec.runtime.layers.two_ways import TwoWays
 
 SWIN_MASKED = -100.0
 """Added to the attention between regions that a cyclic shift brought together; finite, as in Swin, STF and WACNN."""
-SCORES = 2**20
-"""Scores of one head that the fast way holds at once: 4 MB in float32, which caches hold."""
 
 
 def relative_position_index(window: int, device: torch.device | None = None) -> Tensor:
@@ -65,10 +64,10 @@ class WindowAttention(TwoWays):
 
         qkv (w^2 tokens per window) ──► softmax(q k' / sqrt(d) + bias + mask) v ──► proj
 
-    The fast way (`attend`) goes head by head over a few windows at a time. Nothing is copied to bring heads together,
-    scale and bias come with the product, the mask is added to the windows at the edges alone, and the scores stay in
-    the caches. On the CPU this is faster than `scaled_dot_product_attention`, whose blocks are made for longer
-    sequences and wider heads (docs/performance.md has the figures); elsewhere the plain way is taken.
+    The fast way (`attend_in_bands`) takes a few rows of windows at a time and goes head by head. Nothing is copied to
+    bring heads together, scale and bias come with the product, the mask is added to the windows at the edges alone, and
+    all in between stays in the caches. On the CPU this is faster than `scaled_dot_product_attention`, whose blocks are
+    made for longer sequences and wider heads (docs/performance.md has the figures); elsewhere the plain way is taken.
 
     Args:
         channels: C, a multiple of `num_heads`.
@@ -100,18 +99,18 @@ class WindowAttention(TwoWays):
             kept = self._kept_bias = (table.clone(), self.bias().detach().contiguous())
         return kept[1]
 
-    def attend(self, x: Tensor, *, columns: int, rows: int, shift: int, masked: float) -> Tensor:
-        """Attend within the windows of whole maps, without gradients.
+    def attend(self, x: Tensor, *, columns: int, last: bool, shift: int, masked: float) -> Tensor:
+        """Attend within the windows of a band of a map, without gradients.
 
         Args:
-            x: (N * rows * columns, w^2, C), window by window, row by row.
+            x: (rows * columns, w^2, C), window by window, row by row.
             columns: windows beside each other.
-            rows: windows above each other.
+            last: whether the last row of windows of the band is the last of its map.
             shift: cyclic shift of the map in positions, which says what the windows at the edges are made of.
             masked: added to the attention between regions.
 
         Returns:
-            (N * rows * columns, w^2, C).
+            (rows * columns, w^2, C).
         """
         batch, tokens, channels = x.shape
         width = channels // self.num_heads
@@ -119,15 +118,12 @@ class WindowAttention(TwoWays):
         attended = x.new_empty(batch, tokens, self.num_heads, width)
         bias = self.kept_bias()
         masks = edge_masks(self.window, shift, masked, x.dtype, x.device) if shift else None
-        rows_at_once = max(1, SCORES // (columns * tokens**2))
-        for row in range(0, batch // columns, rows_at_once):
-            part = slice(row * columns, (row + rows_at_once) * columns)
-            for head in range(self.num_heads):
-                q, k, v = qkv[part, :, :, head].unbind(2)
-                scores = torch.baddbmm(bias[head].expand(len(q), -1, -1), q, k.transpose(1, 2), alpha=width**-0.5)
-                if masks is not None:
-                    _mask_edges(scores.view(-1, columns, tokens, tokens), masks, row, rows)
-                attended[part, :, head] = scores.softmax(dim=-1) @ v
+        for head in range(self.num_heads):
+            q, k, v = qkv[:, :, :, head].unbind(2)
+            scores = torch.baddbmm(bias[head].expand(batch, -1, -1), q, k.transpose(1, 2), alpha=width**-0.5)
+            if masks is not None:
+                _mask_edges(scores.view(-1, columns, tokens, tokens), masks, last=last)
+            attended[:, :, head] = scores.softmax(dim=-1) @ v
         return self.proj(attended.view(batch, tokens, channels))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -152,14 +148,14 @@ class WindowAttention(TwoWays):
         return self.proj(out.transpose(1, 2).reshape(batch, tokens, channels))
 
 
-def _mask_edges(scores: Tensor, masks: list[Tensor], row: int, rows: int) -> None:
-    """Add the masks to scores (R, columns, w^2, w^2) of R rows of windows in a row, the first of them `row` of maps of
-    `rows` each, one after another."""
+def _mask_edges(scores: Tensor, masks: list[Tensor], *, last: bool) -> None:
+    """Add the masks to scores (rows, columns, w^2, w^2) of whole rows of windows, the last of them the map's last or
+    not."""
     right, bottom, corner = masks
-    last_rows = scores[(rows - 1 - row) % rows :: rows]
     scores[:, -1] += right
-    last_rows[:, :-1] += bottom
-    last_rows[:, -1] += corner
+    if last:
+        scores[-1, :-1] += bottom
+        scores[-1, -1] += corner
 
 
 def attend_in_windows(attn: WindowAttention, x: Tensor, *, shift: int, masked: float) -> Tensor:
@@ -186,15 +182,62 @@ def attend_in_windows(attn: WindowAttention, x: Tensor, *, shift: int, masked: f
         padded = padded.roll((-shift, -shift), (1, 2))
     rows, columns = tall // w, wide // w
     windows = padded.reshape(n, rows, w, columns, w, c).transpose(2, 3).reshape(-1, w * w, c)
-    if attn.goes_fast() and x.device.type == "cpu":
-        attended = attn.attend(windows, columns=columns, rows=rows, shift=shift, masked=masked)
-    else:
-        mask = shift_mask(tall, wide, w, shift, masked, like=x) if shift else None
-        attended = attn(windows, mask)
-    out = attended.view(n, rows, columns, w, w, c).transpose(2, 3).reshape(n, tall, wide, c)
+    mask = shift_mask(tall, wide, w, shift, masked, like=x) if shift else None
+    out = attn(windows, mask).view(n, rows, columns, w, w, c).transpose(2, 3).reshape(n, tall, wide, c)
     if shift:
         out = out.roll((shift, shift), (1, 2))
     return out[:, :height, :width]
+
+
+def attend_in_bands(
+    attn: WindowAttention,
+    x: Tensor,
+    *,
+    shift: int,
+    masked: float,
+    before: nn.Module | None = None,
+    after: nn.Module | None = None,
+    widest: int = 0,
+) -> Tensor:
+    """x + attention(before(x)) as u, then u + after(u), a few rows of windows at a time; without gradients.
+
+    Args:
+        attn: the attention.
+        x: (N, H, W, C).
+        shift: as in `attend_in_windows`.
+        masked: as there.
+        before: of every position by itself, (.., C) -> (.., C); the padding is put in behind it.
+        after: likewise.
+        widest: channels of the widest map inside `after`.
+
+    Returns:
+        (N, H, W, C).
+    """
+    w = attn.window
+    height, wide, channels = x.shape[1:]
+    tall, columns = height + -height % w, -(-wide // w)
+    out = torch.empty_like(x, memory_format=torch.contiguous_format)
+    for image, made in zip(x, out, strict=True):
+        for first, last in bands(tall // w, w * wide * max(widest, 3 * channels)):
+            # The shifted map has the rows from `shift` on, then the padding, then those before.
+            start, stop = first * w + shift, last * w + shift
+            runs = slice(start, min(stop, height)), slice(0, min(stop - tall, height))
+            pieces = [rows for rows in runs if rows.start < rows.stop]
+            band = x.new_zeros(stop - start, columns * w, channels)
+            for rows in pieces:
+                at = (rows.start - start) % tall
+                band[at : at + rows.stop - rows.start, :wide] = before(image[rows]) if before else image[rows]
+            windows = band.roll(-shift, 1).view(-1, w, columns, w, channels).transpose(1, 2)
+            windows = windows.reshape(-1, w * w, channels)
+            windows = attn.attend(windows, columns=columns, last=last * w == tall, shift=shift, masked=masked)
+            windows = windows.view(-1, columns, w, w, channels).transpose(1, 2)
+            band = windows.reshape(-1, columns * w, channels).roll(shift, 1)[:, :wide]
+            for rows in pieces:
+                at = (rows.start - start) % tall
+                u = torch.add(band[at : at + rows.stop - rows.start], image[rows], out=made[rows])
+                if after:
+                    u += after(u)
+    return out
 
 
 class WindowedAttention(nn.Module):
@@ -214,5 +257,7 @@ class WindowedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        attended = attend_in_windows(self.attn, x.permute(0, 2, 3, 1), shift=self.shift, masked=SWIN_MASKED)
-        return x + attended.permute(0, 3, 1, 2)
+        last = x.permute(0, 2, 3, 1)
+        if self.attn.goes_fast() and x.device.type == "cpu":
+            return attend_in_bands(self.attn, last, shift=self.shift, masked=SWIN_MASKED).permute(0, 3, 1, 2)
+        return x + attend_in_windows(self.attn, last, shift=self.shift, masked=SWIN_MASKED).permute(0, 3, 1, 2)

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.layers.window_attention import (
     SWIN_MASKED,
     WindowAttention,
     WindowedAttention,
+    attend_in_bands,
     attend_in_windows,
     relative_position_index,
     shift_mask,
@@ -235,22 +235,25 @@ def test_the_gate_is_its_formula(num_units: int, shift: int) -> None:
     assert len(gate.conv_b) == num_units + 2
 
 
-@pytest.mark.parametrize("scores", [1, 300, 2**20])
+@pytest.mark.parametrize("band", [1, 2**9, 2**21])
 @pytest.mark.parametrize("masked", [SWIN_MASKED, -math.inf])
 @pytest.mark.parametrize(
     ("size", "window", "shift"),
-    [((4, 4), 2, 0), ((6, 4), 2, 1), ((5, 3), 2, 1), ((1, 1), 2, 1), ((4, 20), 4, 2), ((20, 4), 4, 3)],
+    [((4, 4), 2, 0), ((6, 4), 2, 1), ((5, 3), 2, 1), ((9, 7), 4, 2), ((1, 1), 2, 1), ((4, 20), 4, 2), ((20, 4), 4, 3)],
     ids=str,
 )
 def test_both_ways_are_the_same(
-    size: tuple[int, int], window: int, shift: int, masked: float, scores: int, monkeypatch: pytest.MonkeyPatch
+    size: tuple[int, int], window: int, shift: int, masked: float, band: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For maps of one and of many windows, several maps at a time, and however few scores are held at once."""
-    monkeypatch.setattr("codecspec.runtime.layers.window_attention.SCORES", scores)
+    """For maps of one and of many windows, several maps at a time, and however few rows are held at once."""
+    monkeypatch.setattr("codecspec.runtime.layers.bands.BAND", band)
     attn = randomized(WindowAttention(6, 3, window))
     x = feature_map(3, 6, *size).permute(0, 2, 3, 1)
+    norm, after = randomized(torch.nn.LayerNorm(6)), randomized(torch.nn.Linear(6, 6), 1)
     with torch.no_grad():
-        plain = attend_in_windows(attn, x, shift=shift, masked=masked)
-        choose_way(attn, fast=True)
-        fast = attend_in_windows(attn, x, shift=shift, masked=masked)
-    torch.testing.assert_close(fast, plain, rtol=1e-12, atol=1e-12)
+        u = x + attend_in_windows(attn, x, shift=shift, masked=masked)
+        alone = attend_in_bands(attn, x, shift=shift, masked=masked)
+        torch.testing.assert_close(alone, u, rtol=1e-12, atol=1e-12)
+        u = x + attend_in_windows(attn, norm(x), shift=shift, masked=masked)
+        fast = attend_in_bands(attn, x, shift=shift, masked=masked, before=norm, after=after)
+    torch.testing.assert_close(fast, u + after(u), rtol=1e-12, atol=1e-12)
