@@ -88,7 +88,7 @@ class MeanScaleContextHead(nn.Module):
         if not split:
             return seen, seen
         at, *rest = seen.offsets
-        mean_half, scale_half = side.split([split, side.shape[1] - split], dim=1)
+        mean_half, scale_half = torch.split(side, [split, side.shape[1] - split], dim=1)
         behind = at + scale_half.shape[1]
         return (
             SeenMaps([mean_half, *prior], [behind, *rest], seen.store),

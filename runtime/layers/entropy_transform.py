@@ -22,10 +22,10 @@ class EntropyTransform(TwoWays, nn.Sequential):
     def forward(self, x: Tensor | SeenMaps) -> Tensor:
         """(N, C, H, W), or as many channels of maps beside each other -> (N, out, H, W)."""
         if not self.goes_fast():
-            x = x.joined() if isinstance(x, SeenMaps) else x
+            plain = x.joined() if isinstance(x, SeenMaps) else x
             for layer in self:
-                x = layer(x)
-            return x
+                plain = layer(plain)
+            return plain
         first, *others = self
         out = x.convolved(first) if isinstance(x, SeenMaps) else _faster(first, x)
         for layer in others:
