@@ -171,7 +171,8 @@ class ChannelGroupsLatentCodec(TwoWays, LatentCodec):
     def _places(self, k: int, seen: list[Tensor], decoded: list[Tensor]) -> list[int] | None:
         """Where the side parameters and the slices that slice k sees are in the store; None where its head, or what a
         filter made of the slices, is not of the kind that has a place there."""
-        if type(self.channel_context[f"y{k}"]) is not MeanScaleContextHead:
+        head = self.channel_context[f"y{k}"]
+        if type(head) is not MeanScaleContextHead or 2 * head.side_split not in (0, seen[0].shape[1]):
             return None
         ends = accumulate([seen[0].shape[1], *self.groups])
         of_slice = {id(y_hat): offset for y_hat, offset in zip(decoded, ends, strict=False)}

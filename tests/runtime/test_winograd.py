@@ -126,12 +126,12 @@ def test_codecs_decode_what_forward_says(always: None, name: str, size: tuple[in
 
 
 @pytest.mark.parametrize("visible", [[[], [0], [], [0, 1], [3]], [[], [], [1], [2, 0], [0, 1, 2, 3]]])
-@pytest.mark.parametrize("split", [6, 0])
+@pytest.mark.parametrize("split", [6, 4, 0])
 def test_any_slices_may_be_seen(always: None, visible: list[list[int]], split: int) -> None:
     """Also where a slice is coded in the place of one that is seen later."""
     torch.manual_seed(0)
     side, width = 12, 4
-    support = [(split or side) + width * len(seen) for seen in visible]
+    support = [side - split + width * len(seen) for seen in visible]
     heads = [build_mean_scale_head(width, c, widths=[9], side_split=split, emit_mean_support="pre") for c in support]
     nets = [make_entropy_transform(c + width, width, widths=[9]) for c in support]
     leaves: list[Any] = [
