@@ -10,19 +10,27 @@ import torch
 from compressai.latent_codecs import LatentCodec
 from torch import Tensor, nn
 
+from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
+from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead
+from codecspec.runtime.latent_codecs.slice_params import SliceParams
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
+from codecspec.runtime.layers.seen_maps import SeenMaps, TileStore
+from codecspec.runtime.layers.two_ways import TwoWays
 from codecspec.schema.errors import StreamError
 
 SupportFilter = Callable[[int, list[Tensor]], list[Tensor]]
-Step = Callable[[int, Tensor], dict[str, Any]]
+Step = Callable[[int, Tensor | SliceParams], dict[str, Any]]
 
 
-class ChannelGroupsLatentCodec(LatentCodec):
+class ChannelGroupsLatentCodec(TwoWays, LatentCodec):
     """Codes y in slices, one after the other (Minnen & Singh, ICIP 2020; He et al., ELIC, CVPR 2022).
 
         y_hat_0 .. y_hat_{k-1} ─► support filter ─► channel_context.y{k} ─► params ─► latent_codec.y{k} ─► y_hat_k
         side parameters ───────────────────────────┴── (in the context)    or ──┴── (beside its parameters)
+
+    The fast way hands maps to heads and leaves of the published kinds without joining them, and keeps what their first
+    convolutions make of a map for all that see it.
 
     Args:
         latent_codec: the leaf of each slice, `y0`, `y1`, ..; says by `num_parts` how many strings it writes per image
@@ -92,7 +100,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
             raise StreamError("E-stream", "y", message)
         ends = list(accumulate(num_parts))
 
-        def step(k: int, params: Tensor) -> dict[str, Any]:
+        def step(k: int, params: Tensor | SliceParams) -> dict[str, Any]:
             own = strings[ends[k] - num_parts[k] : ends[k]]
             out: dict[str, Any] = self._leaf(k).decompress(own, tuple(shape[k]), params)
             return out
@@ -108,7 +116,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
         slices = [None] * len(self.groups) if y is None else torch.split(y, self.groups, dim=1)
         return _joined(self._walk(side_params, lambda k, params: {"y_hat": self._coded(k, slices[k], params, coder)}))
 
-    def _coded(self, k: int, y: Tensor | None, params: Tensor, coder: SymbolCoder) -> Tensor:
+    def _coded(self, k: int, y: Tensor | None, params: Tensor | SliceParams, coder: SymbolCoder) -> Tensor:
         y_hat: Tensor = self._leaf(k).code(y, params, coder)
         return y_hat
 
@@ -126,18 +134,27 @@ class ChannelGroupsLatentCodec(LatentCodec):
     def _walk(self, side_params: Tensor, step: Step) -> list[dict[str, Any]]:
         """The one walk over the slices: each step gets the parameters made of what the steps before it decoded."""
         out: list[dict[str, Any]] = []
+        store = TileStore(side_params, side_params.shape[1] + sum(self.groups)) if self.goes_fast() else None
         for k in range(len(self.groups)):
-            params = self._params_of(k, side_params, [slice_out["y_hat"] for slice_out in out])
+            params = self._params_of(k, side_params, [slice_out["y_hat"] for slice_out in out], store)
             try:
                 out.append(step(k, params))
             except StreamError as error:
                 raise StreamError(error.code, f"slice {k} of {error.where}", error.message, error.hint) from error
         return out
 
-    def _params_of(self, k: int, side_params: Tensor, decoded: list[Tensor]) -> Tensor:
+    def _params_of(
+        self, k: int, side_params: Tensor, decoded: list[Tensor], store: TileStore | None
+    ) -> Tensor | SliceParams:
         prior = self.support_of(k, decoded)
         if self.side_in_context:
-            return self._head(k, [side_params, *prior])
+            seen = [side_params, *prior]
+            places = None if store is None else self._places(k, seen, decoded)
+            return (
+                self._head(k, seen)
+                if store is None or places is None
+                else self._params_apart(k, SeenMaps(seen, places, store))
+            )
         if not prior:
             return side_params
         return torch.cat([self._head(k, prior), side_params], dim=1)
@@ -145,6 +162,22 @@ class ChannelGroupsLatentCodec(LatentCodec):
     def _head(self, k: int, seen: list[Tensor]) -> Tensor:
         params: Tensor = self.channel_context[f"y{k}"](torch.cat(seen, dim=1))
         return params
+
+    def _params_apart(self, k: int, seen: SeenMaps) -> Tensor | SliceParams:
+        """What the head gives; in one tensor for leaves that know no other."""
+        params: SliceParams = self.channel_context[f"y{k}"](seen)
+        return params if type(self._leaf(k)) is LRPGaussianLatentCodec else params.joined()
+
+    def _places(self, k: int, seen: list[Tensor], decoded: list[Tensor]) -> list[int] | None:
+        """Where the side parameters and the slices that slice k sees are in the store; None where its head, or what a
+        filter made of the slices, is not of the kind that has a place there."""
+        head = self.channel_context[f"y{k}"]
+        if type(head) is not MeanScaleContextHead or 2 * head.side_split not in (0, seen[0].shape[1]):
+            return None
+        ends = accumulate([seen[0].shape[1], *self.groups])
+        of_slice = {id(y_hat): offset for y_hat, offset in zip(decoded, ends, strict=False)}
+        places = [0, *(of_slice.get(id(part), -1) for part in seen[1:])]
+        return None if -1 in places else places
 
     def support_of(self, k: int, decoded: list[Tensor]) -> list[Tensor]:
         """Those of the decoded slices 0 .. k-1 that slice k sees."""

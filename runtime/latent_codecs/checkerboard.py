@@ -14,13 +14,15 @@ from codecspec.runtime.latent_codecs.coded_latent import CodedUnderParams
 from codecspec.runtime.latent_codecs.gaussian import GaussianLatentCodec
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
 from codecspec.runtime.latent_codecs.symbols import LatentPart
+from codecspec.runtime.layers.two_ways import TwoWays
 
 PASSES = ("y, anchors", "y, the rest")
 """What streams and errors call the two passes."""
 Step = Callable[[int, Tensor, Tensor], Tensor]
+POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU)
 
 
-class CheckerboardLatentCodec(CodedUnderParams):
+class CheckerboardLatentCodec(TwoWays, CodedUnderParams):
     """Codes the anchors of a checkerboard, then the rest, which sees the anchors around it (He et al., CVPR 2021).
 
                               pass 0        pass 1
@@ -30,7 +32,8 @@ class CheckerboardLatentCodec(CodedUnderParams):
 
     `forward`, `compress` and `decompress` share one walk over the two passes. Its nets run over all positions in both,
     as in CompressAI's `CheckerboardLatentCodec` (`forward_method="twopass"`): a convolution over half of the positions
-    would round differently where there are few, and what is coded would not be what `forward` says.
+    would round differently where there are few, and what is coded would not be what `forward` says. The fast way, which
+    all three share too, runs a pointwise `entropy_parameters` over the positions of its pass alone.
 
     Args:
         context_prediction: masked convolution, from the latent's channels to twice as many.
@@ -58,6 +61,8 @@ class CheckerboardLatentCodec(CodedUnderParams):
 
     def forward(self, y: Tensor, ctx_params: Tensor) -> dict[str, Any]:
         """(N, C, H, W), (N, P, H, W) -> `y_hat` and `likelihoods` {y}, both of y's shape."""
+        if self._by_halves(ctx_params):
+            return self._forward_by_halves(y, ctx_params)
 
         def step(i: int, params: Tensor, mask: Tensor) -> Tensor:
             if self.training and self.y.quantizer == "noise":
@@ -73,6 +78,12 @@ class CheckerboardLatentCodec(CodedUnderParams):
 
     def code(self, y: Tensor | None, ctx_params: Tensor, coder: SymbolCoder) -> Tensor:
         """See `CodedUnderParams`."""
+        if self._by_halves(ctx_params):
+
+            def half(i: int, params: Tensor, mask: Tensor) -> Tensor:
+                return self.y.code(None if y is None else _gather(y, mask), params, coder, PASSES[i])
+
+            return self._walk_halves(ctx_params, half)
 
         def step(i: int, params: Tensor, mask: Tensor) -> Tensor:
             own = None if y is None else _gather(y, mask)
@@ -104,11 +115,52 @@ class CheckerboardLatentCodec(CodedUnderParams):
             params = torch.where(mask, params_i, params)
         return y_hat, params
 
+    def _by_halves(self, ctx_params: Tensor) -> bool:
+        """Whether this call takes the fast way: it is for nets that see one position at a time, and needs positions in
+        both passes."""
+        net = self.entropy_parameters
+        return (
+            self.goes_fast()
+            and not self.training
+            and ctx_params.shape[-2] * ctx_params.shape[-1] > 1
+            and isinstance(net, nn.Sequential)
+            and all(isinstance(layer, POINTWISE) or _is_pointwise(layer) for layer in net)
+        )
+
+    def _forward_by_halves(self, y: Tensor, ctx_params: Tensor) -> dict[str, Any]:
+        likelihoods = torch.empty_like(y)
+
+        def half(i: int, params: Tensor, mask: Tensor) -> Tensor:
+            out = self.y(_gather(y, mask), params)
+            likelihoods[..., mask] = out["likelihoods"]["y"].squeeze(2)
+            y_hat: Tensor = out["y_hat"]
+            return y_hat
+
+        y_hat = self._walk_halves(ctx_params, half)
+        return {"likelihoods": {"y": likelihoods}, "y_hat": y_hat}
+
+    def _walk_halves(self, ctx_params: Tensor, step: Step) -> Tensor:
+        """As `_walk`; each step gets the parameters of its own positions, `_gather`ed, and gives the y_hat there."""
+        n, _, height, width = ctx_params.shape
+        y_hat = ctx_params.new_zeros(n, self.context_prediction.in_channels, height, width)
+        context = ctx_params.new_zeros(n, self.context_prediction.out_channels, height, width)
+        anchors = self._anchors(height, width, ctx_params.device)
+        for i, mask in enumerate((anchors, ~anchors)):
+            if i:
+                context = self.context_prediction(y_hat)
+            params = self.entropy_parameters(torch.cat([_gather(context, mask), _gather(ctx_params, mask)], dim=1))
+            y_hat[..., mask] = step(i, params, mask).squeeze(2)
+        return y_hat
+
     def _anchors(self, height: int, width: int, device: torch.device) -> Tensor:
         """(H, W), true where an anchor is."""
         rows = torch.arange(height, device=device)[:, None]
         columns = torch.arange(width, device=device)[None, :]
         return (rows + columns) % 2 == (self.parity == "odd")
+
+
+def _is_pointwise(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and (layer.kernel_size, layer.padding, layer.stride) == ((1, 1), (0, 0), (1, 1))
 
 
 def _gather(x: Tensor, mask: Tensor) -> Tensor:

@@ -31,11 +31,11 @@ class GaussianLeaf(CodedUnderParams):
         self.quantizer = quantizer
 
     @abstractmethod
-    def parameters_of(self, ctx_params: Tensor, channels: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """(scales, means or None, support or None) of a latent with `channels` channels."""
+    def parameters_of(self, ctx_params: Tensor, channels: int) -> tuple[Tensor, Tensor | None, Any]:
+        """(scales, means or None, support or None) of a latent with `channels` channels; `refine` gets the support."""
 
     @abstractmethod
-    def refine(self, y_hat: Tensor, support: Tensor | None) -> Tensor:
+    def refine(self, y_hat: Tensor, support: Any) -> Tensor:
         """What the rest of the codec sees of the decoded y_hat."""
 
     @abstractmethod

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from codecspec.runtime.latent_codecs.gaussian_leaf import GaussianLeaf
+from codecspec.runtime.latent_codecs.slice_params import SliceParams
+from codecspec.runtime.layers.entropy_transform import EntropyTransform
+from codecspec.runtime.layers.seen_maps import SeenMaps
 
 
 class LRPGaussianLatentCodec(GaussianLeaf):
@@ -34,16 +37,26 @@ class LRPGaussianLatentCodec(GaussianLeaf):
         self.lrp_scale = lrp_scale
         self.mean_support_trail_channels = mean_support_trail_channels
 
-    def parameters_of(self, ctx_params: Tensor, channels: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    def parameters_of(
+        self, ctx_params: Tensor | SliceParams, channels: int
+    ) -> tuple[Tensor, Tensor | None, Tensor | SeenMaps | None]:
         """(scales, means, mean support)."""
+        if isinstance(ctx_params, SliceParams):
+            return ctx_params
         scales, means, support = torch.split(ctx_params, [channels, channels, self.mean_support_trail_channels], dim=1)
         return scales, means, support
 
-    def refine(self, y_hat: Tensor, support: Tensor | None) -> Tensor:
+    def refine(self, y_hat: Tensor, support: Tensor | SeenMaps | None) -> Tensor:
         """y_hat with the predicted residual added."""
-        seen = y_hat if support is None else torch.cat([support, y_hat], dim=1)
-        return y_hat + self.lrp_scale * torch.tanh(self.lrp_transform(seen))
+        if isinstance(support, SeenMaps):
+            maps = support.beside(y_hat)
+            residual = self.lrp_transform(maps if isinstance(self.lrp_transform, EntropyTransform) else maps.joined())
+        else:
+            residual = self.lrp_transform(y_hat if support is None else torch.cat([support, y_hat], dim=1))
+        return y_hat + self.lrp_scale * torch.tanh(residual)
 
-    def channels_of(self, ctx_params: Tensor) -> int:
+    def channels_of(self, ctx_params: Tensor | SliceParams) -> int:
         """Channels of the latent that these parameters are for."""
+        if isinstance(ctx_params, SliceParams):
+            return ctx_params.means.shape[1]
         return (ctx_params.shape[1] - self.mean_support_trail_channels) // 2

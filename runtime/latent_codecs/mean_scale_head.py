@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, overload
 
 import torch
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.entropy_transform import make_entropy_transform
+from codecspec.runtime.latent_codecs.slice_params import SliceParams
+from codecspec.runtime.layers.entropy_transform import EntropyTransform, make_entropy_transform
+from codecspec.runtime.layers.seen_maps import SeenMaps
 
 EmitMeanSupport = bool | Literal["pre", "post"]
 
@@ -22,7 +24,7 @@ class MeanScaleContextHead(nn.Module):
             prior) ─┤
                     └─ scale half ─► cat(., prior) ─► T_scale ───► scale_cc ─► scales
 
-    Gives cat(scales, means[, mean support]).
+    Gives cat(scales, means[, mean support]). Asked with maps that are not joined, it gives these apart.
 
     Args:
         mean_cc: net for the means.
@@ -53,8 +55,15 @@ class MeanScaleContextHead(nn.Module):
         self.side_split = side_split
         self.emit_mean_support = "pre" if emit_mean_support is True else emit_mean_support
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, side + prior, H, W) -> (N, 2 * C + mean support, H, W)."""
+    @overload
+    def forward(self, x: Tensor) -> Tensor: ...
+    @overload
+    def forward(self, x: SeenMaps) -> SliceParams: ...
+    def forward(self, x: Tensor | SeenMaps) -> Tensor | SliceParams:
+        """(N, side + prior, H, W) -> (N, 2 * C + mean support, H, W); with `SeenMaps` the side parameters are the first
+        of them, whole, and what comes out is told apart."""
+        if isinstance(x, SeenMaps):
+            return self._apart(x)
         split = self.side_split
         mean_half, scale_half, prior = x.tensor_split([split, 2 * split], dim=1)
         mean_in = torch.cat([mean_half, prior], dim=1)
@@ -65,6 +74,35 @@ class MeanScaleContextHead(nn.Module):
         if self.emit_mean_support:
             parts.append(mean_in if self.emit_mean_support == "pre" else mean_support)
         return torch.cat(parts, dim=1)
+
+    def _apart(self, seen: SeenMaps) -> SliceParams:
+        mean_in, scale_in = self._halves(seen)
+        mean_support = _transformed(self.mean_support_transform, mean_in)
+        scale_support = _transformed(self.scale_support_transform, scale_in)
+        emitted = {"pre": mean_in, "post": mean_support}.get(str(self.emit_mean_support))
+        return SliceParams(_through(self.scale_cc, scale_support), _through(self.mean_cc, mean_support), emitted)
+
+    def _halves(self, seen: SeenMaps) -> tuple[SeenMaps, SeenMaps]:
+        """What the mean net and the scale net see. The mean half, which LRPs see too, is stored beside the slices."""
+        split, (side, *prior) = self.side_split, seen.parts
+        if not split:
+            return seen, seen
+        at, *rest = seen.offsets
+        mean_half, scale_half = torch.split(side, [split, side.shape[1] - split], dim=1)
+        behind = at + scale_half.shape[1]
+        return (
+            SeenMaps([mean_half, *prior], [behind, *rest], seen.store),
+            SeenMaps([scale_half, *prior], [at, *rest], seen.store),
+        )
+
+
+def _transformed(transform: nn.Module | None, seen: SeenMaps) -> SeenMaps:
+    return seen if transform is None else SeenMaps.of(transform(seen.joined()))
+
+
+def _through(net: nn.Module, seen: SeenMaps) -> Tensor:
+    out: Tensor = net(seen if isinstance(net, EntropyTransform) else seen.joined())
+    return out
 
 
 def build_mean_scale_head(

@@ -5,7 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
+
+from codecspec.runtime.layers import winograd
+from codecspec.runtime.layers.seen_maps import SeenMaps
+from codecspec.runtime.layers.two_ways import TwoWays
+
+
+class EntropyTransform(TwoWays, nn.Sequential):
+    """Convolutions with activations between them.
+
+    The fast way keeps the channels of a position together in memory, and computes the larger 3x3 convolutions through
+    tiles (`winograd`), which nets that see the same maps share.
+    """
+
+    def forward(self, x: Tensor | SeenMaps) -> Tensor:
+        """(N, C, H, W), or as many channels of maps beside each other -> (N, out, H, W)."""
+        if not self.goes_fast():
+            plain = x.joined() if isinstance(x, SeenMaps) else x
+            for layer in self:
+                plain = layer(plain)
+            return plain
+        first, *others = self
+        out = x.convolved(first) if isinstance(x, SeenMaps) else _faster(first, x)
+        for layer in others:
+            out = _faster(layer, out)
+        return out.contiguous()
+
+
+def _faster(layer: nn.Module, x: Tensor) -> Tensor:
+    if isinstance(layer, nn.Conv2d) and winograd.suits(layer, x):
+        return winograd.convolved(x.permute(0, 2, 3, 1), layer).permute(0, 3, 1, 2)
+    out: Tensor = layer(x)
+    return out
 
 
 def make_entropy_transform(
@@ -15,7 +47,7 @@ def make_entropy_transform(
     widths: Sequence[int],
     kernel: int = 3,
     activation: Callable[[], nn.Module] = nn.GELU,
-) -> nn.Sequential:
+) -> EntropyTransform:
     """Convolutions over `in_channels -> *widths -> out_channels`, an activation between them, none at the end.
 
     (N, in_channels, H, W) -> (N, out_channels, H, W). The heads and LRPs of Minnen & Singh, ICIP 2020, section 3, as
@@ -24,4 +56,4 @@ def make_entropy_transform(
     layers: list[nn.Module] = []
     for before, after in pairwise((in_channels, *widths, out_channels)):
         layers += [nn.Conv2d(before, after, kernel, padding=kernel // 2), activation()]
-    return nn.Sequential(*layers[:-1])
+    return EntropyTransform(*layers[:-1])

@@ -12,6 +12,7 @@ from codecspec.compiler.build import build
 from codecspec.compiler.lower import lower
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.latent_codecs.checkerboard import CheckerboardLatentCodec
+from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.schema.errors import StreamError
 from codecspec.schema.load import load_spec, parse_spec
 from tests.golden.golden_models import fill
@@ -32,9 +33,10 @@ def round_trips(codec: Codec, height: int = 70, width: int = 51) -> bool:
     return torch.equal(codec.decompress(**codec.compress(x))["x_hat"], x_hat)
 
 
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("parity", ["even", "odd"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 5), (4, 4), (5, 3), (1, 7)], ids=str)
-def test_any_size_of_a_latent(parity: str, size: tuple[int, int]) -> None:
+def test_any_size_of_a_latent(parity: str, size: tuple[int, int], fast: bool) -> None:
     """Passes may differ in length, and the second may be empty."""
     codec = small("elic")
     codec.prepare_tables()
@@ -45,11 +47,28 @@ def test_any_size_of_a_latent(parity: str, size: tuple[int, int]) -> None:
     y = 5 * torch.randn(2, 5, *size, generator=generator)
     params = torch.randn(2, leaf.entropy_parameters[0].in_channels - 10, *size, generator=generator)
     with torch.no_grad():
+        reference = leaf(y, params)
+        choose_way(leaf, fast=fast)
         out, coded = leaf(y, params), leaf.compress(y, params)
+        torch.testing.assert_close(out, reference, rtol=1e-5, atol=1e-5)
         assert torch.equal(coded["y_hat"], out["y_hat"])
         for shape in (coded["shape"], (5, *coded["shape"])):
             assert torch.equal(leaf.decompress(coded["strings"], shape, params)["y_hat"], out["y_hat"])
     assert out["y_hat"].unique().numel() >= min(8, y.numel())
+
+
+def test_the_fast_way_runs_the_net_over_each_position_once() -> None:
+    leaf: Any = small("elic").latent_codec.y["y1"]
+    seen: list[int] = []
+    leaf.entropy_parameters[0].register_forward_pre_hook(lambda _, args: seen.append(args[0][0, 0].numel()))
+    params = torch.zeros(1, leaf.entropy_parameters[0].in_channels - 10, 3, 5)
+    with torch.no_grad():
+        leaf(torch.zeros(1, 5, 3, 5), params)
+        choose_way(leaf, fast=True)
+        leaf(torch.zeros(1, 5, 3, 5), params)
+        assert seen == [15, 15, 8, 7]
+        leaf.entropy_parameters[0] = torch.nn.Conv2d(params.shape[1] + 10, 5, 3, padding=1)
+        assert not leaf._by_halves(params)
 
 
 def test_anchors_do_not_see_and_the_rest_sees_only_anchors() -> None:
