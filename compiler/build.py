@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from codecspec.compiler.canonical import spec_hash
 from codecspec.compiler.kind import build_node
 from codecspec.compiler.lower import lower
+from codecspec.compiler.memory import memory_needs
 from codecspec.compiler.plan import Plan
 from codecspec.schema.errors import BuildError, Problem
 from codecspec.schema.load import SpecLike, load_spec
@@ -56,6 +57,7 @@ def build(plan: Plan, *, device: str | torch.device = "cpu", numerics: Numerics 
             stride=plan.stride,
             y_stride=g_a.scale_out.denominator,
             y_channels=g_a.c_out,
+            memory_needs=memory_needs(plan),
             numerics=numerics,
         )
     codec.to(device).eval()

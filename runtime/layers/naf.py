@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.map_mean import MapMean
 from codecspec.runtime.layers.two_ways import TwoWays
 
 EPS = 1e-6
@@ -51,7 +52,7 @@ class NAFBlock(TwoWays):
             nn.Conv2d(wide, wide, 3, padding=1, groups=wide),
             Gate(),
         )
-        self.channel_attention = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1))
+        self.channel_attention = nn.Sequential(MapMean(), nn.Conv2d(channels, channels, 1))
         self.project = nn.Conv2d(channels, channels, 1)
         self.norm2 = nn.LayerNorm(channels, eps=EPS)
         self.feed_forward = nn.Sequential(
