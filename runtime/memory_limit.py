@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
     from codecspec.runtime.layers.transform import Transform
 
-PROCESS = 600 * 10**6
+PROCESS = 1100 * 10**6
 """Bytes of a process that has PyTorch and the coders loaded, and has coded a small image."""
 IMAGES = 4
 """Copies of an image that are there beside what a transform holds: as read, as a tensor, padded, decoded."""
