@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from codecspec.runtime.padding import padded_size
-from codecspec.runtime.tile_plan import SCRATCH, Block, least_room, plan_runs
+from codecspec.runtime.tile_plan import Block, least_room, plan_runs
 from codecspec.runtime.tiling import run_in_pieces
 from codecspec.schema.byte_sizes import said
 from codecspec.schema.errors import BuildError
@@ -70,7 +70,7 @@ class MemoryLimit:
         """
         tall, wide = padded_size(height, width, self.stride)
         room = self._room(images, tall * wide)
-        latents = SCRATCH * self.needs.latents * tall * wide
+        latents = self.needs.latents * tall * wide
         transforms = [
             (self.needs.g_a, tall, wide),
             (self.needs.g_s, tall // self.y_stride, wide // self.y_stride),

@@ -21,7 +21,7 @@ GRID = 8
 """Tiles are multiples of so many positions where they can, so that windows are seldom cut."""
 OVERHEAD = 1e7
 """What a block costs for every tile beside its work, in multiply-accumulates: some 0.1 ms."""
-SCRATCH = 1.5
+SCRATCH = 2.0
 """What a network takes beside its maps, as a factor: convolutions rearrange them, and freed memory lies in pieces."""
 
 

@@ -25,7 +25,7 @@ def byte_size(given: int | str, where: str = "max_memory") -> int:
     unit = UNITS.get(found[2].upper() or "B") if found else None
     if found is None or unit is None or float(found[1]) * unit < 1 or isinstance(given, bool):
         message = f"an amount of memory is a number and a unit, kB MB GB KiB MiB GiB, or bytes alone; found {given!r}"
-        raise UsageError("E-usage", where, message, "3GB")
+        raise UsageError("E-usage", where, message, "such as 3GB")
     return int(float(found[1]) * unit)
 
 

@@ -25,7 +25,7 @@ def tight(codec: Codec, height: int, width: int) -> int:
     room = 1e4
     while len(runs := plan_runs(blocks, *sizes, room) or ()) != 1 or runs[0].rows < tall:
         room *= 1.1
-    return int(limit._besides(1, tall * wide) + 4 * max(0.5 * room, 1.5 * codec.memory_needs.latents * tall * wide))
+    return int(limit._besides(1, tall * wide) + 4 * max(0.5 * room, codec.memory_needs.latents * tall * wide))
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -25,9 +25,9 @@ def test_sizes(given: int | str, expected: int) -> None:
     assert byte_size(given) == expected
 
 
-@pytest.mark.parametrize("given", ["", "GB", "3 parsecs", "-3GB", "0", 0, -1, "1e9", "3GB4", "nan", "0.1", True, 2.5e9])
+@pytest.mark.parametrize("given", ["", "GB", "3 parsecs", "-3GB", "0", 0, -1, "1e9", "3GB4", "nan", "0.1", True])
 def test_what_is_no_size_is_refused(given: int | str) -> None:
-    with pytest.raises(UsageError, match=r"E-usage at --max-memory: .*3GB|E-usage at --max-memory: .*hint") as caught:
+    with pytest.raises(UsageError, match="E-usage at --max-memory: an amount of memory") as caught:
         byte_size(given, "--max-memory")
     assert repr(given) in str(caught.value)
 
