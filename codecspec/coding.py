@@ -18,6 +18,7 @@ def encode(
     *,
     profile: Literal["portable", "exact"] | None = None,
     coder: Literal["codecspec", "compressai"] = "codecspec",
+    max_memory: int | str | None = None,
 ) -> bytes:
     """Code an image into a stream: everything that decoding needs but the model.
 
@@ -27,10 +28,14 @@ def encode(
         profile: `portable` streams decode where the networks round otherwise, on another device or number of threads;
             `exact` ones only where they were written. By default portable where the model can.
         coder: what codes the symbols; `compressai` is slower, and its strings are CompressAI's.
+        max_memory: what this process may take, in bytes or as `3GB`: g_a runs in pieces where it must. The stream
+            decodes under any limit.
 
     Raises:
-        BuildError: the tensor is no image for this model, or the model cannot write that profile.
+        BuildError: the tensor is no image for this model, the model cannot write that profile, or `max_memory` is too
+            little for the image.
         StreamError: the file is no image, or a latent is not finite.
+        UsageError: `max_memory` is no amount of memory.
     """
     from codecspec.runtime.image_files import read_image_file
     from codecspec.runtime.streams.image_streams import encode_image
@@ -42,21 +47,27 @@ def encode(
     else:
         x, bit_depth = image[None] if image.ndim == 3 else image, 8
     first = next(net.parameters())
-    stream = encode_image(net, x.to(first.device, first.dtype), bit_depth=bit_depth, profile=profile, coder=coder)
+    x = x.to(first.device, first.dtype)
+    with net.limited(max_memory):
+        stream = encode_image(net, x, bit_depth=bit_depth, profile=profile, coder=coder)
     return stream.to_bytes()
 
 
-def decode(net: Codec, data: bytes) -> Tensor:
+def decode(net: Codec, data: bytes, *, max_memory: int | str | None = None) -> Tensor:
     """The image of a stream: (1, C, H, W) in [0, 1], on the model's device; C is 1 for a grey image.
 
     Args:
         net: the model that the image was coded with.
         data: what `encode` returned.
+        max_memory: as in `encode`, for g_s.
 
     Raises:
         StreamError: the stream is damaged, was written by another model, or cannot be decoded on this machine.
+        BuildError: `max_memory` is too little for the image.
+        UsageError: `max_memory` is no amount of memory.
     """
     from codecspec.runtime.streams.container import Stream
     from codecspec.runtime.streams.image_streams import decode_image
 
-    return decode_image(net, Stream.from_bytes(data))
+    with net.limited(max_memory):
+        return decode_image(net, Stream.from_bytes(data))

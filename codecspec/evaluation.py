@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from codecspec.schema.byte_sizes import byte_size
 from codecspec.schema.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def evaluate(
     profile: Literal["portable", "exact"] | None = None,
     coder: Literal["codecspec", "compressai"] = "codecspec",
     device: str = "cpu",
+    max_memory: int | str | None = None,
     folder: Given | None = None,
     watch: Watch | None = None,
 ) -> Evaluation:
@@ -40,18 +42,21 @@ def evaluate(
         profile: as in `encode`.
         coder: as in `encode`.
         device: where models run; a codec that is given stays where it is.
+        max_memory: as in `encode`.
         folder: where what was measured is kept, and taken from: an evaluation that was interrupted goes on.
         watch: is handed each image's result, and each failure, as it comes.
 
     Raises:
-        UsageError: there are no images, or `folder` cannot be written to.
+        UsageError: there are no images, `folder` cannot be written to, or `max_memory` is no amount of memory.
     """
     from codecspec.runtime.evaluation.evaluation import Evaluation, Failure
     from codecspec.runtime.evaluation.journal import Journal
     from codecspec.runtime.evaluation.run import EvaluationRun
 
     start = time.perf_counter()
-    settings = {"estimate": estimate, "profile": profile, "coder": coder}
+    settings: dict[str, Any] = {"estimate": estimate, "profile": profile, "coder": coder}
+    if max_memory is not None:
+        settings["max_memory"] = byte_size(max_memory)
     result = Evaluation([], [], estimate, device)
     run = EvaluationRun(
         images=image_files(images),
@@ -71,7 +76,8 @@ def evaluate(
             continue
         finally:
             result.opening_s += time.perf_counter() - opening
-        run.add(codec, os.fspath(given) if isinstance(given, (str, os.PathLike)) else codec.spec.name)
+        with codec.limited(max_memory):
+            run.add(codec, os.fspath(given) if isinstance(given, (str, os.PathLike)) else codec.spec.name)
     result.wall_s = time.perf_counter() - start
     return result
 

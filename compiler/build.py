@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codecspec.compiler.canonical import spec_hash
 from codecspec.compiler.kind import build_node
 from codecspec.compiler.lower import lower
+from codecspec.compiler.memory import memory_needs
 from codecspec.compiler.plan import Plan
 from codecspec.schema.errors import BuildError, Problem
 from codecspec.schema.load import SpecLike, load_spec
@@ -63,7 +64,7 @@ def build_with(plan: Plan, tensors: Mapping[str, Tensor]) -> Codec:
     from codecspec.runtime.without_weights import WithoutWeights
 
     with WithoutWeights():
-        codec = _assembled(plan, "reference")
+        codec = _assembled(plan, "fast")
     codec.eval()
     _check_contract(plan, codec)
     codec.take(tensors)
@@ -82,6 +83,7 @@ def _assembled(plan: Plan, numerics: Numerics) -> Codec:
         stride=plan.stride,
         y_stride=g_a.scale_out.denominator,
         y_channels=g_a.c_out,
+        memory_needs=memory_needs(plan),
         numerics=numerics,
     )
 

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from codecspec.compiler.plan import Node, TensorPlan, join
+from codecspec.compiler.reach import POINTWISE, Reach
 from codecspec.compiler.reading import Reading, Told, View
 from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.errors import ErrorCode, Problem
@@ -221,6 +222,10 @@ class BlockKind(NodeKind[S]):
     def module(self, spec: S, c_in: int) -> nn.Module:
         """The module."""
 
+    def reach(self, spec: S, c_in: int) -> Reach | None:
+        """How far it sees; None for the whole map, and then it never runs in pieces."""
+        return None
+
     def readings(self, view: View) -> list[Reading]:
         """The blocks of this kind that own exactly the tensors of `view`."""
         found: list[Reading] = []
@@ -254,6 +259,7 @@ class BlockKind(NodeKind[S]):
             tensors=self.tensors(spec, place.channels),
             macs=flow.macs * place.scale**2,
             held=held * place.scale**2,
+            reach=self.reach(spec, place.channels),
         )
 
     def build(self, node: Node) -> nn.Module:
@@ -293,6 +299,9 @@ class Activation(BlockKind[S]):
 
     def flow(self, spec: S, c_in: int) -> Flow:
         return Flow(c_in)
+
+    def reach(self, spec: S, c_in: int) -> Reach | None:
+        return POINTWISE
 
     def read(self, view: View) -> Iterator[Proposal]:
         return iter(())

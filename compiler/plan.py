@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
+from codecspec.compiler.reach import Reach
 from codecspec.schema.model import ModelSpec
 
 Role = Literal["parameter", "buffer", "table"]
@@ -61,6 +62,7 @@ class Node:
         macs: its own multiply-accumulates per pixel of the image.
         held: numbers that it holds at once at most while it runs, its input and its output included, per pixel of the
             image; 0 for a container, whose children hold them.
+        reach: how far it sees; None for the whole map, and for a container.
         children: the nodes inside it, in the order of the module tree.
     """
 
@@ -74,6 +76,7 @@ class Node:
     tensors: dict[str, TensorPlan] = field(default_factory=dict)
     macs: Fraction = Fraction(0)
     held: Fraction = Fraction(0)
+    reach: Reach | None = None
     children: tuple[Node, ...] = ()
 
     @property

@@ -15,9 +15,11 @@ from codecspec.runtime.latent_codecs.coded_latent import CodedUnderParams
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.loading import assign_tensors, loading_problems, resize_tables, table_problems
+from codecspec.runtime.memory_limit import MemoryLimit, MemoryNeeds
 from codecspec.runtime.padding import pad_to_multiple, padded_size
 from codecspec.runtime.recomputed import recomputed
 from codecspec.runtime.streams.container import MAX_SIDE, NUMERICS, Numerics
+from codecspec.schema.byte_sizes import byte_size
 from codecspec.schema.errors import BuildError, CheckpointError, StreamError, listed
 from codecspec.schema.model import ModelSpec
 
@@ -45,6 +47,7 @@ class Codec(CompressionModel):
         stride: pixels that image sides are padded to multiples of.
         y_stride: pixels per position of y.
         y_channels: channels of y.
+        memory_needs: what its plan says of memory, for `limited`.
         numerics: how its networks compute without gradients; see the property.
     """
 
@@ -60,6 +63,7 @@ class Codec(CompressionModel):
         stride: int,
         y_stride: int,
         y_channels: int,
+        memory_needs: MemoryNeeds,
         numerics: Numerics,
     ) -> None:
         super().__init__()
@@ -72,6 +76,8 @@ class Codec(CompressionModel):
         self.stride = stride
         self.y_stride = y_stride
         self.y_channels = y_channels
+        self.memory_needs = memory_needs
+        self._memory: MemoryLimit | None = None
         self._tables = TableKeeper()
         self.numerics = numerics
 
@@ -102,6 +108,47 @@ class Codec(CompressionModel):
             yield
         finally:
             self.numerics = before
+
+    @contextmanager
+    def limited(self, max_memory: int | str | None) -> Iterator[None]:
+        """Code within a bounded memory for a while: large images pass g_a and g_s in pieces that overlap.
+
+        What they give is the same to rounding errors (about 1e-6), so that streams are those of any other limit and
+        decode under any. Where gradients are recorded there are no pieces.
+
+        Args:
+            max_memory: of the whole process, in bytes or as `3GB`; None for no limit.
+
+        Raises:
+            UsageError: that is no amount of memory. (Inside, an image that cannot be coded within it raises
+                BuildError.)
+        """
+        before = self._memory
+        self._limit(before if max_memory is None else MemoryLimit(self, byte_size(max_memory)))
+        try:
+            yield
+        finally:
+            self._limit(before)
+
+    def _limit(self, memory: MemoryLimit | None) -> None:
+        self._memory = memory
+        for name in ("g_a", "g_s"):
+            transform = getattr(self, name)
+            transform.pieces = None if memory is None else getattr(memory, name)
+
+    def require_memory(self, images: int, height: int, width: int) -> None:
+        """Refuse images that the limit in force is too low for, before anything is run.
+
+        Args:
+            images: how many at once.
+            height: of each, in pixels.
+            width: of each.
+
+        Raises:
+            BuildError: it is.
+        """
+        if self._memory is not None:
+            self._memory.require(images, height, width)
 
     @property
     def downsampling_factor(self) -> int:
@@ -193,6 +240,7 @@ class Codec(CompressionModel):
             StreamError: there are no such images.
         """
         height, width = self._check_shape(strings, shape)
+        self.require_memory(len(strings[0]), height, width)
         self.prepare_tables()
         latent_shape = self.latent_codec.latent_shape(*self.latent_size(height, width))
         y_hat = self.latent_codec.decompress(strings, latent_shape)["y_hat"]
@@ -241,7 +289,7 @@ class Codec(CompressionModel):
         """Refuse what is no batch of images for this codec.
 
         Raises:
-            BuildError: x has another shape than (N, C, H, W), or holds no floats.
+            BuildError: x has another shape than (N, C, H, W), holds no floats, or is too large for the memory allowed.
         """
         channels = self.spec.in_channels
         if x.ndim != 4 or x.shape[1] != channels or 0 in x.shape or max(x.shape[-2:]) > MAX_SIDE:
@@ -249,6 +297,7 @@ class Codec(CompressionModel):
             raise BuildError("E-input", "x", message)
         if not x.is_floating_point():
             raise BuildError("E-input", "x", f"an image tensor holds floats in [0, 1], found {x.dtype}")
+        self.require_memory(len(x), x.shape[-2], x.shape[-1])
 
     def _check_shape(self, strings: Strings, shape: tuple[int, int]) -> tuple[int, int]:
         if len(shape) != 2 or not all(1 <= side <= MAX_SIDE for side in shape):

@@ -48,6 +48,7 @@ ErrorCode = Literal[
     # building and running
     "E-contract",
     "E-input",
+    "E-memory",
     "E-image",
     "E-latent",
     "E-stream",

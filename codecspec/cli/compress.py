@@ -11,6 +11,7 @@ import typer
 
 from codecspec.cli.completion import model_words
 from codecspec.cli.jobs import Content, Job, jobs_of, run_jobs, write_bytes
+from codecspec.cli.max_memory import MaxMemory, memory_allowed
 from codecspec.cli.models import open_model
 from codecspec.cli.outputs import require_output
 from codecspec.cli.say import note
@@ -49,6 +50,7 @@ def compress(
     coder: Annotated[
         Literal["codecspec", "compressai"], typer.Option(help="What codes the symbols; compressai is slower.")
     ] = "codecspec",
+    max_memory: MaxMemory = None,
     reconstruction: Annotated[
         Path | None, typer.Option(metavar="IMAGE", help="Also write what the encoder's own forward pass gives.")
     ] = None,
@@ -71,6 +73,7 @@ def compress(
     from codecspec.runtime.streams.image_streams import encode_image
     from codecspec.runtime.streams.rate_report import PartRate, rates_described
 
+    allowed = memory_allowed(max_memory)
     others = (model, reconstruction)
     jobs = jobs_of(images, output, endings=READ_ENDINGS, ending=ENDING, force=force, others=others)
     if reconstruction is not None:
@@ -92,10 +95,10 @@ def compress(
         codec = opened()
         x = file.x_for(codec.spec.in_channels, job.name)
         rates: list[PartRate] | None = [] if verbose else None
-        with part_times(codec) as seconds:
+        with codec.limited(allowed), part_times(codec) as seconds:
             stream = encode_image(codec, x, bit_depth=file.bit_depth, profile=profile, coder=coder, rates=rates)
         if reconstruction is not None:
-            with torch.no_grad():
+            with codec.limited(allowed), torch.no_grad():
                 write_image(codec(x)["x_hat"], reconstruction)
         data = stream.to_bytes()
         write_bytes(data, job)

@@ -10,6 +10,7 @@ import typer
 from codecspec.cli.completion import model_words
 from codecspec.cli.compress import ENDING
 from codecspec.cli.jobs import Content, Job, jobs_of, read_stream, run_jobs, write_bytes
+from codecspec.cli.max_memory import MaxMemory, memory_allowed
 from codecspec.cli.models import open_model
 from codecspec.cli.say import is_verbose, note
 
@@ -29,6 +30,7 @@ def decompress(
             "-o", metavar="IMAGE", help="Where the image goes, its ending is its format; a folder for several."
         ),
     ] = None,
+    max_memory: MaxMemory = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files beside the coded images.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: each image's size and times.")] = False,
 ) -> None:
@@ -38,6 +40,7 @@ def decompress(
     from codecspec.runtime.streams.container import Stream
     from codecspec.runtime.streams.image_streams import decode_image
 
+    allowed = memory_allowed(max_memory)
     jobs = jobs_of(files, output, endings=(ENDING,), ending=".png", force=force, others=(model,))
     for job in jobs:
         if job.output is not None:
@@ -52,7 +55,7 @@ def decompress(
     def work(job: Job) -> Content:
         stream = Stream.from_bytes(read_stream(job))
         codec = opened()
-        with part_times(codec) as seconds:
+        with codec.limited(allowed), part_times(codec) as seconds:
             x_hat = decode_image(codec, stream)
         picture = stream.header.picture
         depth = picture.bit_depth

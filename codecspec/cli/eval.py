@@ -10,6 +10,7 @@ import typer
 
 from codecspec.cli.completion import model_words
 from codecspec.cli.exits import ExitCode
+from codecspec.cli.max_memory import MaxMemory, memory_allowed
 from codecspec.cli.outputs import require_output
 from codecspec.cli.progress import progress_bar
 from codecspec.cli.say import note, print_json, remark
@@ -43,6 +44,7 @@ def eval_models(
     profile: Annotated[Literal["portable", "exact"] | None, typer.Option(help="As of `compress`.")] = None,
     coder: Annotated[Literal["codecspec", "compressai"], typer.Option(help="As of `compress`.")] = "codecspec",
     device: Annotated[str, typer.Option(help="Where models run: cpu, cuda, cuda:1, ..")] = "cpu",
+    max_memory: MaxMemory = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a row of CSV for each model and image.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but the averages and errors.")] = False,
@@ -63,6 +65,7 @@ def eval_models(
     if as_csv and as_json:
         raise UsageError("E-usage", "--csv", "--json prints something else", "with -o both are written")
     _require_device(device)
+    allowed = memory_allowed(max_memory)
     num_images = len(image_files(images))
     if output is not None:
         _make_folder(output)
@@ -81,6 +84,7 @@ def eval_models(
                 profile=profile,
                 coder=coder,
                 device=device,
+                max_memory=allowed,
                 folder=output,
                 watch=watch,
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import residual_unit_macs, residual_unit_tensors
 from codecspec.schema.residual_blocks import AttentionSpec
@@ -37,6 +38,9 @@ class Attention(BlockKind[AttentionSpec]):
         if c_in < 2:
             return "type", f"an attention needs at least 2 channels, and {c_in} comes in"
         return None
+
+    def reach(self, spec: AttentionSpec, c_in: int) -> Reach:
+        return Reach.around(NUM_UNITS)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("conv_a.0.conv.0.weight", 4)

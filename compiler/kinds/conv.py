@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.schema.blocks import ConvSpec
 
@@ -26,6 +27,10 @@ class Conv(BlockKind[ConvSpec]):
     def flow(self, spec: ConvSpec, c_in: int) -> Flow:
         macs = Fraction(c_in * spec.out * spec.kernel**2, spec.stride**2)
         return Flow(spec.out, Fraction(1, spec.stride), macs)
+
+    def reach(self, spec: ConvSpec, c_in: int) -> Reach:
+        half = spec.kernel // 2
+        return Reach(half, max(0, half + 1 - spec.stride))
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("weight", 4)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
     read_attention,
@@ -48,6 +49,9 @@ class ConvTrans(BlockKind[ConvTransSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def reach(self, spec: ConvTransSpec, c_in: int) -> Reach:
+        return Reach(2, 2, spec.window, spec.shift)
 
     def read(self, view: View) -> Iterator[Proposal]:
         attention = read_attention(view, "trans_block.attn")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.schema.blocks import DeconvSpec
 
@@ -28,6 +29,9 @@ class Deconv(BlockKind[DeconvSpec]):
 
     def flow(self, spec: DeconvSpec, c_in: int) -> Flow:
         return Flow(spec.out, Fraction(spec.stride), c_in * spec.out * spec.kernel**2)
+
+    def reach(self, spec: DeconvSpec, c_in: int) -> Reach:
+        return Reach.around((spec.kernel // 2 + spec.stride - 1) // spec.stride)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("weight", 4)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan, join
+from codecspec.compiler.reach import POINTWISE, Reach
 from codecspec.compiler.reading import View
 from codecspec.schema.blocks import GDNSpec
 
@@ -24,6 +25,9 @@ class GDN(BlockKind[GDNSpec]):
 
     def flow(self, spec: GDNSpec, c_in: int) -> Flow:
         return Flow(c_in, macs=c_in * c_in, held=3 * c_in)
+
+    def reach(self, spec: GDNSpec, c_in: int) -> Reach:
+        return POINTWISE
 
     def read(self, view: View) -> Iterator[Proposal]:
         gamma = view.dims("gamma", 2)

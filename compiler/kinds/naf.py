@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan, join
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.naf_blocks import NAFSpec
@@ -25,6 +26,9 @@ class NAF(BlockKind[NAFSpec]):
 
     def flow(self, spec: NAFSpec, c_in: int) -> Flow:
         return Flow(c_in, macs=naf_macs(c_in), held=naf_held(c_in))
+
+    def reach(self, spec: NAFSpec, c_in: int) -> Reach:
+        return Reach(1, 1, pools=True)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("norm1.weight", 1)

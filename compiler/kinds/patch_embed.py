@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import POINTWISE, Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.transformer_blocks import PatchEmbedSpec
@@ -27,6 +28,9 @@ class PatchEmbed(BlockKind[PatchEmbedSpec]):
     def flow(self, spec: PatchEmbedSpec, c_in: int) -> Flow:
         held = c_in + Fraction(2 * spec.out, spec.patch**2)
         return Flow(spec.out, Fraction(1, spec.patch), c_in * spec.out, held)
+
+    def reach(self, spec: PatchEmbedSpec, c_in: int) -> Reach:
+        return POINTWISE
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("proj.weight", 4)

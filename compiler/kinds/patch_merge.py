@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import POINTWISE, Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.transformer_blocks import PatchMergeSpec
@@ -26,6 +27,9 @@ class PatchMerge(BlockKind[PatchMergeSpec]):
 
     def flow(self, spec: PatchMergeSpec, c_in: int) -> Flow:
         return Flow(2 * c_in, Fraction(1, 2), 2 * c_in**2, 3 * c_in)
+
+    def reach(self, spec: PatchMergeSpec, c_in: int) -> Reach:
+        return POINTWISE
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("reduction.weight", 2)

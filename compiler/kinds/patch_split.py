@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import POINTWISE, Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import norm_tensors
 from codecspec.schema.transformer_blocks import PatchSplitSpec
@@ -29,6 +30,9 @@ class PatchSplit(BlockKind[PatchSplitSpec]):
 
     def problem(self, spec: PatchSplitSpec, c_in: int) -> tuple[str, str] | None:
         return ("type", f"a patch_split halves its channels, and {c_in} come in") if c_in % 2 else None
+
+    def reach(self, spec: PatchSplitSpec, c_in: int) -> Reach:
+        return POINTWISE
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("reduction.weight", 2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.schema.residual_blocks import ResidualSpec
 
@@ -27,6 +28,9 @@ class Residual(BlockKind[ResidualSpec]):
         skip = c_in * spec.out if c_in != spec.out else 0
         macs = 9 * c_in * spec.out + 9 * spec.out**2 + skip
         return Flow(spec.out, macs=macs, held=c_in + (3 if skip else 2) * spec.out)
+
+    def reach(self, spec: ResidualSpec, c_in: int) -> Reach:
+        return Reach.around(2)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("conv1.weight", 4)

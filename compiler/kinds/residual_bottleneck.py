@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.schema.residual_blocks import ResidualBottleneckSpec
 
@@ -35,6 +36,9 @@ class ResidualBottleneck(BlockKind[ResidualBottleneckSpec]):
         if c_in < 2:
             return "type", f"a residual_bottleneck needs at least 2 channels, and {c_in} comes in"
         return None
+
+    def reach(self, spec: ResidualBottleneckSpec, c_in: int) -> Reach:
+        return Reach.around(1)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("conv1.weight", 4)

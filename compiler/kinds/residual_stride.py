@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.kinds.gdn import gdn_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import Told, View
 from codecspec.schema.residual_blocks import ResidualStrideSpec
 
@@ -31,6 +32,9 @@ class ResidualStride(BlockKind[ResidualStrideSpec]):
         macs = 9 * c_in * spec.out + 10 * spec.out**2 + skip
         held = c_in + Fraction(3 * spec.out, spec.stride**2)
         return Flow(spec.out, Fraction(1, spec.stride), Fraction(macs, spec.stride**2), held)
+
+    def reach(self, spec: ResidualStrideSpec, c_in: int) -> Reach:
+        return Reach(spec.stride + 1, 2)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("conv1.weight", 4)

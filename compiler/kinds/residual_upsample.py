@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.kinds.gdn import gdn_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.schema.residual_blocks import ResidualUpsampleSpec
 
@@ -34,6 +35,9 @@ class ResidualUpsample(BlockKind[ResidualUpsampleSpec]):
     def flow(self, spec: ResidualUpsampleSpec, c_in: int) -> Flow:
         macs = (2 * 9 * c_in * spec.out + 10 * spec.out**2) * spec.factor**2
         return Flow(spec.out, Fraction(spec.factor), macs, c_in + 3 * spec.out * spec.factor**2)
+
+    def reach(self, spec: ResidualUpsampleSpec, c_in: int) -> Reach:
+        return Reach.around(2)
 
     def read(self, view: View) -> Iterator[Proposal]:
         shuffled, conv = view.dims("subpel_conv.0.weight", 4), view.dims("conv.weight", 4)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import Told, View
 from codecspec.schema.blocks import SubpelSpec
 
@@ -30,6 +31,9 @@ class Subpel(BlockKind[SubpelSpec]):
     def flow(self, spec: SubpelSpec, c_in: int) -> Flow:
         macs = c_in * spec.out * spec.factor**2 * spec.kernel**2
         return Flow(spec.out, Fraction(spec.factor), macs, c_in + 2 * spec.out * spec.factor**2)
+
+    def reach(self, spec: SubpelSpec, c_in: int) -> Reach:
+        return Reach.around(spec.kernel // 2)
 
     def read(self, view: View) -> Iterator[Proposal]:
         weight = view.dims("0.weight", 4)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
     read_attention,
@@ -38,6 +39,9 @@ class Swin(BlockKind[SwinSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def reach(self, spec: SwinSpec, c_in: int) -> Reach:
+        return Reach(window=spec.window, shift=spec.shift)
 
     def read(self, view: View) -> Iterator[Proposal]:
         attention, hidden = read_attention(view, "attn"), view.dims("mlp.fc1.weight", 2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from codecspec.compiler.kind import BlockKind, Flow, Proposal, conv_tensors
 from codecspec.compiler.plan import TensorPlan
+from codecspec.compiler.reach import Reach
 from codecspec.compiler.reading import View
 from codecspec.compiler.transformer_tensors import (
     attention_held,
@@ -52,6 +53,9 @@ class WindowGate(BlockKind[WindowGateSpec]):
         if spec.shift >= spec.window:
             return "shift", f"the shift {spec.shift} is not less than the window {spec.window}"
         return None
+
+    def reach(self, spec: WindowGateSpec, c_in: int) -> Reach:
+        return Reach(NUM_UNITS, NUM_UNITS, spec.window, spec.shift)
 
     def read(self, view: View) -> Iterator[Proposal]:
         attention = read_attention(view, "conv_b.0.attn")

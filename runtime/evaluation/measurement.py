@@ -123,6 +123,7 @@ def measure_coded(
     start = time.perf_counter()
     x_hat = decode_image(codec, Stream.from_bytes(data)).cpu()
     decode_s = time.perf_counter() - start
+    peak = peak_bytes(first.device)
     estimated = sum(rate.likelihood_bits for rate in rates)
     found = quality(x, x_hat, file.bit_depth)
     return Measurement(
@@ -136,7 +137,7 @@ def measure_coded(
         ms_ssim=found.ms_ssim,
         encode_s=encode_s,
         decode_s=decode_s,
-        peak_bytes=peak_bytes(first.device),
+        peak_bytes=peak,
         cause=_cause(codec, stream, rates) if is_large(gap(8 * len(data), estimated)) else "",
     )
 
@@ -154,6 +155,7 @@ def measure_estimated(codec: Codec, file: ImageFile, where: str) -> Measurement:
     out = codec(x.expand(-1, codec.spec.in_channels, -1, -1).to(first.device, first.dtype))
     bits = sum(_bits(likelihoods) for likelihoods in out["likelihoods"].values())
     x_hat = out["x_hat"].cpu().clamp(0, 1)
+    peak = peak_bytes(first.device)
     found = quality(x, x_hat.mean(1, keepdim=True) if x.shape[1] == 1 else x_hat, file.bit_depth)
     return Measurement(
         width=x.shape[-1],
@@ -166,7 +168,7 @@ def measure_estimated(codec: Codec, file: ImageFile, where: str) -> Measurement:
         ms_ssim=found.ms_ssim,
         encode_s=None,
         decode_s=None,
-        peak_bytes=peak_bytes(first.device),
+        peak_bytes=peak,
     )
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.bands import bands, conv_band, reached
+from codecspec.runtime.layers.map_mean import MapMean
 from codecspec.runtime.layers.two_ways import TwoWays
 
 EPS = 1e-6
@@ -52,7 +53,7 @@ class NAFBlock(TwoWays):
             nn.Conv2d(wide, wide, 3, padding=1, groups=wide),
             Gate(),
         )
-        self.channel_attention = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1))
+        self.channel_attention = nn.Sequential(MapMean(), nn.Conv2d(channels, channels, 1))
         self.project = nn.Conv2d(channels, channels, 1)
         self.norm2 = nn.LayerNorm(channels, eps=EPS)
         self.feed_forward = nn.Sequential(
@@ -73,13 +74,15 @@ class NAFBlock(TwoWays):
         return out
 
     def _fast(self, x: Tensor) -> Tensor:
-        """Image by image, since the attention of each is of its own, and by bands of rows."""
+        """By bands of rows, twice: what goes into the channel attention, over all positions, comes first."""
         x = x.contiguous(memory_format=torch.channels_last)
         out = torch.empty_like(x)
-        for image in range(len(x)):
-            one = slice(image, image + 1)
-            attention = self.channel_attention[1](self._gated(x[one], out[one]))
-            self._finished(x[one], out[one], attention)
+        images = [(x[i : i + 1], out[i : i + 1]) for i in range(len(x))]
+        means = torch.cat([self._gated(*image) for image in images])
+        mean, attend = self.channel_attention
+        attention = attend(mean(out) if cast(MapMean, mean).in_pieces else means)
+        for image, own in zip(images, attention.split(1), strict=True):
+            self._finished(*image, own)
         return out
 
     def _gated(self, x: Tensor, out: Tensor) -> Tensor:

@@ -83,10 +83,12 @@ def decode_image(codec: Codec, stream: Stream, *, rates: list[PartRate] | None =
     Raises:
         StreamError: it was written by another model, is not whole, or the scales computed here differ from the
             encoder's by more than it is prepared for.
+        BuildError: the image is too large for the memory allowed.
     """
     picture = stream.header.picture
     require_model(codec, stream)
     _require_parts(codec, stream)
+    codec.require_memory(1, picture.height, picture.width)
     reader = ChunkReader(stream)
     with codec.computing(stream.header.numerics):
         y_hat = _code(codec, None, (picture.height, picture.width), reader, rates)

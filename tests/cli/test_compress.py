@@ -342,3 +342,27 @@ def test_an_interrupt_is_said_and_leaves_nothing(
     done = command("codecspec", "compress", photo, "-m", "wacnn", "-o", photo.with_name("x.csp"))
     assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
     assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_max_memory_of_both_commands(command: Command, photo: Path, models: Path) -> None:
+    model, folder = models / "mbt2018-mean.safetensors", photo.parent
+    bound, free = folder / "bound.csp", folder / "free.csp"
+    limit = ("--max-memory", "3GB")
+    assert command("codecspec", "compress", photo, "-m", model, "-o", bound, *limit).code == 0
+    assert command("codecspec", "compress", photo, "-m", model, "-o", free).code == 0
+    assert bound.read_bytes() == free.read_bytes(), "an image that fits is coded as ever"
+    assert command("codecspec", "decompress", bound, "-m", model, "-o", folder / "bound.png", *limit).code == 0
+    assert command("codecspec", "decompress", bound, "-m", model, "-o", folder / "free.png").code == 0
+    assert np.array_equal(pixels(folder / "bound.png"), pixels(folder / "free.png"))
+
+
+def test_too_little_memory_and_what_is_none(command: Command, photo: Path, models: Path, coded: Path) -> None:
+    model = models / "mbt2018-mean.safetensors"
+    output = photo.with_name("none.csp")
+    given = ("compress", photo, "-m", model, "-o", output, "--max-memory")
+    refused(command("codecspec", *given, "64MB"), "E-memory at max_memory: coding 53x70 with this model takes 1.")
+    refused(command("codecspec", *given, "lots"), "E-usage at --max-memory: an amount of memory")
+    assert not output.exists()
+    given = ("decompress", coded, "-m", model, "-o", photo.with_name("none.png"), "--max-memory")
+    refused(command("codecspec", *given, "64MB"), "E-memory at max_memory")
+    refused(command("codecspec", *given, "0"), "E-usage at --max-memory")
