@@ -48,7 +48,8 @@ def save(codec: Codec, path: str | os.PathLike[str]) -> None:
 def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
     """The codec of a checkpoint, ready to code: of a file that `save` wrote, or of any whose spec can be inferred.
 
-    Where the file says its spec, that is checked against the tensors and used.
+    Where the file says its spec, that is checked against the tensors and used. Weights stay in the file and are read as
+    they are used: replace such a file (as `save` does, and a rename), but do not write into it while the codec lives.
 
     Args:
         path: a file of weights, of any format, in any known layout.

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from codecspec.compiler.checkpoints import Manifest, read_manifest
+from codecspec.compiler.collector import collect_rarely
 from codecspec.compiler.inference.infer import infer_spec
-from codecspec.compiler.rare_collection import collect_rarely
 from codecspec.schema.errors import SpecError
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".pth.tar", ".ckpt", ".bin")

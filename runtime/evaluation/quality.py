@@ -66,7 +66,7 @@ def quality(x: Tensor, x_hat: Tensor, bit_depth: int = 8) -> Quality:
 
 def _samples(x: Tensor, highest: int) -> NDArray[np.float32]:
     """(C, H, W), whole numbers from 0 to `highest`."""
-    samples: NDArray[np.float32] = x[0].detach().float().clamp(0, 1).mul(highest).round().cpu().numpy()
+    samples: NDArray[np.float32] = x[0].detach().float().clamp(0, 1).mul_(highest).round_().cpu().numpy()
     return samples
 
 
