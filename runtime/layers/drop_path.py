@@ -25,4 +25,5 @@ class DropPath(nn.Module):
         return x * kept.div_(1 - self.rate)
 
     def extra_repr(self) -> str:
+        """What `print` says of it."""
         return f"rate={self.rate}"

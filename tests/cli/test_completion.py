@@ -93,7 +93,7 @@ def test_what_is_installed_is_a_script_that_the_shell_reads(tmp_path: Path, shel
 PROBE = """
 import json, sys
 from codecspec.cli.codecspec import main
-heavy = ("torch", "numpy", "yaml", "rich", "codecspec.compiler", "codecspec.runtime")
+heavy = ("torch", "numpy", "yaml", "rich")
 try:
     main()
 finally:

@@ -121,7 +121,6 @@ def test_failures_are_said_at_the_end(command: Command, models: Path, pictures: 
     [
         (["pictures"], "E-usage at pictures: models come first, then the images"),
         (["mbt2018-mean", "nowhere"], "E-usage at nowhere: no such file or folder"),
-        (["mbt2018-mean", "pictures", "--csv", "--json"], "E-usage at --csv: --json prints something else"),
         (["mbt2018-mean", "pictures", "-o", "no/out"], "E-output at no/out: it cannot be written"),
         (["mbt2018-mean", "pictures", "-o", "pictures/a.png"], "E-output at pictures/a.png: it is a file"),
         (["mbt2018-mean", "pictures", "--device", "abacus"], "E-usage at --device: abacus: "),
@@ -141,6 +140,13 @@ def test_wrong_input(
     assert (done.code, done.out) == (2, "")
     assert said in done.said
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "b.png", "pictures"]
+
+
+def test_json_is_one_document(command: Command, pictures: Path) -> None:
+    done = command("codecspec", "eval", "mbt2018-mean", pictures, "--csv", "--json")
+    assert done.code == 2
+    (problem,) = json.loads(done.out)["problems"]
+    assert (problem["where"], problem["message"]) == ("--csv", "--json prints something else")
 
 
 @pytest.mark.slow

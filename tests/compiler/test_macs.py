@@ -19,8 +19,10 @@ NO_MACS = (".channel_attention", ".entropy_bottleneck")
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_macs_are_half_of_torchs_flops(name: str) -> None:
+    codec = small(name)
+    codec.numerics = "reference"  # the fast way may multiply less
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        small(name)(images(1, SIDE, SIDE))
+        codec(images(1, SIDE, SIDE))
     counts = {path.removeprefix("Codec."): sum(ops.values()) for path, ops in counter.get_flop_counts().items()}
     modules = ("g_a", "g_s", "latent_codec.h_a", "latent_codec.h_s", "latent_codec.y", f"{AUX}.inner_codec")
     counted: dict[str, float] = dict.fromkeys((*PARTS, "aux"), 0.0)

@@ -64,6 +64,7 @@ def _undocumented(file: Path) -> list[str]:
                 and not method.name.startswith("_")
                 and not ast.get_docstring(method)
                 and not _documented_above(method, node)
+                and not any(isinstance(each, ast.Name) and each.id == "overload" for each in method.decorator_list)
             ]
     return found
 

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+PAGES = 64_000_000 // 4096
+"""Of one tensor."""
 GLIBC = platform.libc_ver()[0] == "glibc"
 FAULTS = """
 import json, resource, sys
@@ -39,7 +41,8 @@ def faults(what: str) -> tuple[bool, int]:
 @pytest.mark.skipif(not GLIBC, reason="the setting is glibc's")
 def test_freed_memory_is_used_again_where_that_is_asked_for() -> None:
     assert faults("asked")[0]
-    assert faults("asked")[1] < 100
+    # In one place, or two: something small may have come to lie where the first tensor was.
+    assert faults("asked")[1] < 1.1 * PAGES
 
 
 @pytest.mark.skipif(not GLIBC, reason="the setting is glibc's")

@@ -63,6 +63,7 @@ def test_the_fast_way_runs_the_net_over_each_position_once() -> None:
     leaf.entropy_parameters[0].register_forward_pre_hook(lambda _, args: seen.append(args[0][0, 0].numel()))
     params = torch.zeros(1, leaf.entropy_parameters[0].in_channels - 10, 3, 5)
     with torch.no_grad():
+        choose_way(leaf, fast=False)
         leaf(torch.zeros(1, 5, 3, 5), params)
         choose_way(leaf, fast=True)
         leaf(torch.zeros(1, 5, 3, 5), params)
