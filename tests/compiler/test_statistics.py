@@ -32,7 +32,7 @@ PARTS = {
 
 
 def on_meta(name: str) -> torch.nn.Module:
-    """A zoo spec at its full size, which takes no memory there; without its auxiliary branch, as it codes, and computing
+    """A zoo spec at its full size, which takes no memory there; without its auxiliary branch, and computing
     as published: what fast layers hold and multiply is their own affair."""
     codec = cs.compile_spec(name, device="meta", numerics="reference").eval()
     codec.aux_entropy_model = None
