@@ -31,7 +31,8 @@ def run(model: str, size: str, max_memory: str | None, numerics: Any) -> dict[st
 
     import codecspec as cs
 
-    cs.keep_freed_memory()
+    if max_memory is None:  # as the commands do
+        cs.keep_freed_memory()
     torch.manual_seed(0)
     codec = cs.compile_spec(model, numerics=numerics)
     width, height = map(int, size.split("x"))

@@ -39,6 +39,7 @@ from codecspec.compiler.build import build
 from codecspec.compiler.lower import lower
 program, folder = sys.argv[1:]
 plan = lower(cs.load_spec("tcm", N=64)) if program == "plain" else None
+load = cs.load  # imports what loads
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start = time.perf_counter()
 if program == "plain":
@@ -49,7 +50,7 @@ if program == "plain":
     state = torch.load(f"{folder}/own.pth", weights_only=True)
     torch.nn.Module.load_state_dict(net, state)
 else:
-    net = cs.load(f"{folder}/authors.pth")
+    net = load(f"{folder}/authors.pth")
 seconds = time.perf_counter() - start
 for tensor in net.state_dict().values():
     tensor.sum()

@@ -70,7 +70,7 @@ def evaluate(
     for given in _several(models):
         opening = time.perf_counter()
         try:
-            codec = _opened(given, device)
+            codec = _opened(given, device, limited=max_memory is not None)
         except SpecError as error:
             run.failed(Failure(str(given), "", str(error)))
             continue
@@ -106,11 +106,13 @@ def image_files(images: Given | Sequence[Given]) -> list[tuple[str, Path]]:
     return found
 
 
-def _opened(given: Given | Codec, device: str) -> Codec:
+def _opened(given: Given | Codec, device: str, *, limited: bool) -> Codec:
     """The codec that is meant, on its device."""
     from codecspec.cli.models import open_model
 
-    return open_model(os.fspath(given)).to(device) if isinstance(given, (str, os.PathLike)) else given
+    if not isinstance(given, (str, os.PathLike)):
+        return given
+    return open_model(os.fspath(given), limited=limited).to(device)
 
 
 def _several(given: Any) -> list[Any]:

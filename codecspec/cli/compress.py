@@ -84,7 +84,7 @@ def compress(
 
     @cache
     def opened() -> Codec:
-        codec = open_model(model)
+        codec = open_model(model, limited=allowed is not None)
         codec.prepare_tables()
         if not codec.portable and profile is None:
             note(POSITION_BY_POSITION)

@@ -48,7 +48,7 @@ def decompress(
 
     @cache
     def opened() -> Codec:
-        codec = open_model(model)
+        codec = open_model(model, limited=allowed is not None)
         codec.prepare_tables()
         return codec
 

@@ -17,10 +17,11 @@ SAVED = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
 """Endings of files of weights: no spec has such a name."""
 
 
-def open_model(model: str) -> Codec:
+def open_model(model: str, *, limited: bool = False) -> Codec:
     """The codec of a saved model, or of a spec by name or file with initial weights that are the same every time.
 
     A command opens one to code with it, and ends; so this process keeps what memory it has had (`keep_freed_memory`).
+    Where its memory is `limited` it does not: maps of many sizes leave gaps that no other fits into.
 
     Raises:
         SpecError: there is no such model, or it is wrong.
@@ -34,7 +35,8 @@ def open_model(model: str) -> Codec:
     suffix = Path(model).suffix
     if suffix in SAVED and not os.path.exists(model):
         raise CheckpointError("E-checkpoint", model, "no such file")
-    keep_freed_memory()
+    if not limited:
+        keep_freed_memory()
     if os.path.isfile(model) and suffix not in (".yaml", ".yml"):
         return load(model)
     torch.manual_seed(SEED)
