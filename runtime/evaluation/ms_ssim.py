@@ -68,7 +68,7 @@ def _mean(planes: Planes) -> NDArray[np.float64]:
 
 def _blurred(planes: Planes) -> Planes:
     """Filtered by the Gaussian window, where it lies inside the image."""
-    from codecspec.runtime.evaluation.blur_kernel import blurred
+    from codecspec.runtime.evaluation.blur_kernels import blurred
 
     offsets = np.arange(WINDOW) - WINDOW // 2
     taps = np.exp(-(offsets**2) / (2 * SIGMA**2))
