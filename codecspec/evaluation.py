@@ -112,7 +112,8 @@ def _opened(given: Given | Codec, device: str, *, limited: bool) -> Codec:
 
     if not isinstance(given, (str, os.PathLike)):
         return given
-    return open_model(os.fspath(given), limited=limited).to(device)
+    codec: Codec = open_model(os.fspath(given), limited=limited).to(device)
+    return codec
 
 
 def _several(given: Any) -> list[Any]:
