@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
     from codecspec.runtime.streams.container import Numerics
 
+DEFAULT_NUMERICS: Numerics = "fast"
+"""Of every codec that is built or loaded, until its `numerics` say otherwise."""
+
 
 def compile_spec(
-    spec: SpecLike, *, device: str | torch.device = "cpu", numerics: Numerics = "fast", **params: Any
+    spec: SpecLike, *, device: str | torch.device = "cpu", numerics: Numerics = DEFAULT_NUMERICS, **params: Any
 ) -> Codec:
     """Spec -> codec, in eval mode, with the weights that each module's own initialisation gives.
 
@@ -41,7 +44,7 @@ def compile_spec(
     return build(lower(load_spec(spec, **params)), device=device, numerics=numerics)
 
 
-def build(plan: Plan, *, device: str | torch.device = "cpu", numerics: Numerics = "fast") -> Codec:
+def build(plan: Plan, *, device: str | torch.device = "cpu", numerics: Numerics = DEFAULT_NUMERICS) -> Codec:
     """The codec of a plan; see `compile_spec`."""
     import torch
 
@@ -64,7 +67,7 @@ def build_with(plan: Plan, tensors: Mapping[str, Tensor]) -> Codec:
     from codecspec.runtime.without_weights import WithoutWeights
 
     with WithoutWeights():
-        codec = _assembled(plan, "fast")
+        codec = _assembled(plan, DEFAULT_NUMERICS)
     codec.eval()
     _check_contract(plan, codec)
     codec.take(tensors)

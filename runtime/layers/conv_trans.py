@@ -42,7 +42,7 @@ class ConvTransBlock(TwoWays):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        if self.goes_fast() and x.device.type == "cpu":
+        if self.goes_fast_on_cpu(x):
             return self._fast(x)
         c, t = self.conv1_1(x).chunk(2, dim=1)
         c = self.conv_block(c) + c

@@ -8,10 +8,10 @@ from compressai.layers import GDN as Published
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.bands import bands
-from codecspec.runtime.layers.two_ways import TwoWays
+from codecspec.runtime.layers.two_ways import FastOnCPU
 
 
-class GDN(TwoWays, Published):
+class GDN(FastOnCPU, Published):
     """x / sqrt(beta + gamma x^2) over the channels of every position, or its inverse, x * sqrt(..); CompressAI's.
 
     Args:
@@ -26,13 +26,6 @@ class GDN(TwoWays, Published):
     def __init__(self, channels: int, *, inverse: bool = False, in_place: bool = False) -> None:
         super().__init__(channels, inverse=inverse)
         self.in_place = in_place
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
-        if self.goes_fast() and x.device.type == "cpu":
-            return self._fast(x)
-        out: Tensor = super().forward(x)
-        return out
 
     def _fast(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape

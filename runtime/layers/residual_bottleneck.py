@@ -7,10 +7,10 @@ from compressai.models.sensetime import ResidualBottleneckBlock as Published
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.bands import bands, conv_band, reached
-from codecspec.runtime.layers.two_ways import TwoWays
+from codecspec.runtime.layers.two_ways import FastOnCPU
 
 
-class ResidualBottleneckBlock(TwoWays, Published):
+class ResidualBottleneckBlock(FastOnCPU, Published):
     """x + conv(x), conv = 1x1 to half the channels, ReLU, 3x3, ReLU, 1x1 back; CompressAI's.
 
     Args:
@@ -23,13 +23,6 @@ class ResidualBottleneckBlock(TwoWays, Published):
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
-        if self.goes_fast() and x.device.type == "cpu":
-            return self._fast(x)
-        out: Tensor = super().forward(x)
-        return out
 
     def _fast(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape

@@ -71,7 +71,7 @@ class TransformerBlock(TwoWays):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         x = x.permute(0, 2, 3, 1)
-        if self.goes_fast() and not self.training and x.device.type == "cpu":
+        if self.goes_fast_on_cpu(x) and not self.training:
             return self._fast(x).permute(0, 3, 1, 2)
         x = x + self.drop_path(attend_in_windows(self.attn, self.norm1(x), shift=self.shift, masked=self.masked))
         x = x + self.drop_path(self.mlp(self.norm2(x)))

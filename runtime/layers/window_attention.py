@@ -258,6 +258,6 @@ class WindowedAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         last = x.permute(0, 2, 3, 1)
-        if self.attn.goes_fast() and x.device.type == "cpu":
+        if self.attn.goes_fast_on_cpu(x):
             return attend_in_bands(self.attn, last, shift=self.shift, masked=SWIN_MASKED).permute(0, 3, 1, 2)
         return x + attend_in_windows(self.attn, last, shift=self.shift, masked=SWIN_MASKED).permute(0, 3, 1, 2)
