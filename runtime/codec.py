@@ -13,6 +13,7 @@ from codecspec.runtime.coding_tables import TableKeeper
 from codecspec.runtime.compressai_classes import CompressionModel, LatentCodec
 from codecspec.runtime.latent_codecs.coded_latent import CodedUnderParams
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
+from codecspec.runtime.layers.conv import give_ways
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.loading import assign_tensors, loading_problems, resize_tables, table_problems
 from codecspec.runtime.memory_limit import MemoryLimit, MemoryNeeds
@@ -79,6 +80,7 @@ class Codec(CompressionModel):
         self.memory_needs = memory_needs
         self._memory: MemoryLimit | None = None
         self._tables = TableKeeper()
+        give_ways(self)
         self.numerics = numerics
 
     @property

@@ -38,7 +38,6 @@ class Residual(BlockKind[ResidualSpec]):
             yield weight[1], {"out": view.told(weight[0], "conv1.weight")}
 
     def module(self, spec: ResidualSpec, c_in: int) -> nn.Module:
-        from compressai.layers import ResidualBlock
+        from codecspec.runtime.layers.residual_block import ResidualBlock
 
-        module: nn.Module = ResidualBlock(c_in, spec.out)
-        return module
+        return ResidualBlock(c_in, spec.out)

@@ -49,9 +49,9 @@ class ResidualUpsample(BlockKind[ResidualUpsampleSpec]):
 
     def module(self, spec: ResidualUpsampleSpec, c_in: int) -> nn.Module:
         import torch
-        from compressai.layers import ResidualBlockUpsample
 
         from codecspec.runtime.layers.gdn import GDN
+        from codecspec.runtime.layers.residual_block import ResidualBlockUpsample
 
         with torch.device("cpu"):  # for its GDN; see the kind `gdn`
             module: nn.Module = ResidualBlockUpsample(c_in, spec.out, spec.factor)

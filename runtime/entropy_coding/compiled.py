@@ -27,6 +27,14 @@ def compiled(function: Kernel) -> Kernel:
         return _jit(function, cache=False)
 
 
+def on_all_threads(function: Kernel) -> Any:
+    """`function` of one integer as machine code at an `address`, for `run_on_all_threads`; kept as `compiled` says."""
+    try:
+        return _entry(function, cache=True)
+    except RuntimeError:
+        return _entry(function, cache=False)
+
+
 def part(function: Kernel) -> Kernel:
     """`function` as a piece of kernels.
 
@@ -39,3 +47,8 @@ def part(function: Kernel) -> Kernel:
 def _jit(function: Kernel, *, cache: bool) -> Kernel:
     kernel: Kernel = numba.njit(function, cache=cache, nogil=True, error_model="numpy")
     return kernel
+
+
+def _entry(function: Kernel, *, cache: bool) -> Any:
+    signature = numba.types.void(numba.types.intp)
+    return numba.cfunc(signature, cache=cache, error_model="numpy")(function)

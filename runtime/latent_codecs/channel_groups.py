@@ -15,7 +15,7 @@ from codecspec.runtime.latent_codecs.mean_scale_head import MeanScaleContextHead
 from codecspec.runtime.latent_codecs.slice_params import SliceParams
 from codecspec.runtime.latent_codecs.symbol_coder import SymbolCoder
 from codecspec.runtime.latent_codecs.symbols import LatentPart, Strings
-from codecspec.runtime.layers.seen_maps import SeenMaps, TileStore
+from codecspec.runtime.layers.seen_maps import SeenMaps
 from codecspec.runtime.layers.two_ways import TwoWays
 from codecspec.schema.errors import StreamError
 
@@ -29,8 +29,7 @@ class ChannelGroupsLatentCodec(TwoWays, LatentCodec):
         y_hat_0 .. y_hat_{k-1} ─► support filter ─► channel_context.y{k} ─► params ─► latent_codec.y{k} ─► y_hat_k
         side parameters ───────────────────────────┴── (in the context)    or ──┴── (beside its parameters)
 
-    The fast way hands maps to heads and leaves of the published kinds without joining them, and keeps what their first
-    convolutions make of a map for all that see it.
+    The fast way hands maps to heads and leaves of the published kinds without joining them.
 
     Args:
         latent_codec: the leaf of each slice, `y0`, `y1`, ..; says by `num_parts` how many strings it writes per image
@@ -134,27 +133,19 @@ class ChannelGroupsLatentCodec(TwoWays, LatentCodec):
     def _walk(self, side_params: Tensor, step: Step) -> list[dict[str, Any]]:
         """The one walk over the slices: each step gets the parameters made of what the steps before it decoded."""
         out: list[dict[str, Any]] = []
-        store = TileStore(side_params, side_params.shape[1] + sum(self.groups)) if self.goes_fast() else None
         for k in range(len(self.groups)):
-            params = self._params_of(k, side_params, [slice_out["y_hat"] for slice_out in out], store)
+            params = self._params_of(k, side_params, [slice_out["y_hat"] for slice_out in out])
             try:
                 out.append(step(k, params))
             except StreamError as error:
                 raise StreamError(error.code, f"slice {k} of {error.where}", error.message, error.hint) from error
         return out
 
-    def _params_of(
-        self, k: int, side_params: Tensor, decoded: list[Tensor], store: TileStore | None
-    ) -> Tensor | SliceParams:
+    def _params_of(self, k: int, side_params: Tensor, decoded: list[Tensor]) -> Tensor | SliceParams:
         prior = self.support_of(k, decoded)
         if self.side_in_context:
             seen = [side_params, *prior]
-            places = None if store is None else self._places(k, seen, decoded)
-            return (
-                self._head(k, seen)
-                if store is None or places is None
-                else self._params_apart(k, SeenMaps(seen, places, store))
-            )
+            return self._params_apart(k, seen) if self._sees_apart(k, side_params) else self._head(k, seen)
         if not prior:
             return side_params
         return torch.cat([self._head(k, prior), side_params], dim=1)
@@ -163,21 +154,17 @@ class ChannelGroupsLatentCodec(TwoWays, LatentCodec):
         params: Tensor = self.channel_context[f"y{k}"](torch.cat(seen, dim=1))
         return params
 
-    def _params_apart(self, k: int, seen: SeenMaps) -> Tensor | SliceParams:
+    def _params_apart(self, k: int, seen: list[Tensor]) -> Tensor | SliceParams:
         """What the head gives; in one tensor for leaves that know no other."""
-        params: SliceParams = self.channel_context[f"y{k}"](seen)
+        params: SliceParams = self.channel_context[f"y{k}"](SeenMaps(tuple(seen)))
         return params if type(self._leaf(k)) is LRPGaussianLatentCodec else params.joined()
 
-    def _places(self, k: int, seen: list[Tensor], decoded: list[Tensor]) -> list[int] | None:
-        """Where the side parameters and the slices that slice k sees are in the store; None where its head, or what a
-        filter made of the slices, is not of the kind that has a place there."""
+    def _sees_apart(self, k: int, side_params: Tensor) -> bool:
+        """Whether slice k's head takes maps that are not joined, and would split the side parameters in two at most."""
         head = self.channel_context[f"y{k}"]
-        if type(head) is not MeanScaleContextHead or 2 * head.side_split not in (0, seen[0].shape[1]):
-            return None
-        ends = accumulate([seen[0].shape[1], *self.groups])
-        of_slice = {id(y_hat): offset for y_hat, offset in zip(decoded, ends, strict=False)}
-        places = [0, *(of_slice.get(id(part), -1) for part in seen[1:])]
-        return None if -1 in places else places
+        return (
+            self.goes_fast() and type(head) is MeanScaleContextHead and 2 * head.side_split in (0, side_params.shape[1])
+        )
 
     def support_of(self, k: int, decoded: list[Tensor]) -> list[Tensor]:
         """Those of the decoded slices 0 .. k-1 that slice k sees."""

@@ -83,21 +83,16 @@ class MeanScaleContextHead(nn.Module):
         return SliceParams(_through(self.scale_cc, scale_support), _through(self.mean_cc, mean_support), emitted)
 
     def _halves(self, seen: SeenMaps) -> tuple[SeenMaps, SeenMaps]:
-        """What the mean net and the scale net see. The mean half, which LRPs see too, is stored beside the slices."""
+        """What the mean net and the scale net see."""
         split, (side, *prior) = self.side_split, seen.parts
         if not split:
             return seen, seen
-        at, *rest = seen.offsets
         mean_half, scale_half = torch.split(side, [split, side.shape[1] - split], dim=1)
-        behind = at + scale_half.shape[1]
-        return (
-            SeenMaps([mean_half, *prior], [behind, *rest], seen.store),
-            SeenMaps([scale_half, *prior], [at, *rest], seen.store),
-        )
+        return SeenMaps((mean_half, *prior)), SeenMaps((scale_half, *prior))
 
 
 def _transformed(transform: nn.Module | None, seen: SeenMaps) -> SeenMaps:
-    return seen if transform is None else SeenMaps.of(transform(seen.joined()))
+    return seen if transform is None else SeenMaps((transform(seen.joined()),))
 
 
 def _through(net: nn.Module, seen: SeenMaps) -> Tensor:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers import winograd
+
 BAND = 2**21
 """Elements of the widest map in between that are held at once: 8 MB in float32."""
 
@@ -39,3 +41,10 @@ def conv_band(conv: nn.Conv2d, x: Tensor, *, first: int, last: int, height: int)
     if above or below:
         x = F.pad(x, (0, 0, above, below))
     return F.conv2d(x, conv.weight, conv.bias, padding=(0, 1), groups=conv.groups)
+
+
+def rectified_band(conv: nn.Conv2d, x: Tensor, *, first: int, last: int, height: int) -> Tensor:
+    """As `conv_band`, with a ReLU behind; faster where the convolution is large."""
+    if winograd.suits(conv, x):
+        return winograd.convolved_rows(conv, x, last - first, above=first == 0, slope=0.0)
+    return conv_band(conv, x, first=first, last=last, height=height).relu_()

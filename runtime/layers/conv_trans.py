@@ -7,10 +7,10 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from compressai.layers import ResidualBlock
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.bands import bands
+from codecspec.runtime.layers.residual_block import ResidualBlock
 from codecspec.runtime.layers.transformer_block import TransformerBlock
 from codecspec.runtime.layers.two_ways import TwoWays
 
@@ -54,8 +54,7 @@ class ConvTransBlock(TwoWays):
         n, channels, height, width = x.shape
         halves = zip(self.conv1_1.weight.chunk(2), cast(Tensor, self.conv1_1.bias).chunk(2), strict=True)
         c, t = (F.conv2d(x, weight, bias) for weight, bias in halves)
-        block = self.conv_block
-        c = block.leaky_relu(block.conv2(block.leaky_relu(block.conv1(c)))).add_(c, alpha=2)
+        c = self.conv_block(c).add_(c)
         t = self.trans_block(t)
         out = torch.empty_like(x)
         for first, last in bands(height, n * channels * width):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers import winograd
 from codecspec.runtime.layers.two_ways import TwoWays
 
 FEW_CHANNELS = 4
@@ -14,9 +15,9 @@ FEW_CHANNELS = 4
 class Deconv(TwoWays, nn.ConvTranspose2d):
     """A transposed convolution of an odd kernel: stride times as many positions.
 
-    The fast way, for few output channels: stride^2 times as many channels by a convolution, then a pixel shuffle. It
-    multiplies by zeros where a phase has fewer taps, and is faster all the same, as a convolution to 3 channels fills
-    no vector register.
+    The fast way is that of `winograd` for large ones. For few output channels it is stride^2 times as many channels by
+    a convolution, then a pixel shuffle. It multiplies by zeros where a phase has fewer taps, and is faster all the
+    same, as a convolution to 3 channels fills no vector register.
 
     Args:
         in_channels: C.
@@ -32,6 +33,8 @@ class Deconv(TwoWays, nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(N, C, H, W) -> (N, out_channels, stride * H, stride * W)."""
+        if output_size is None and self.goes_fast_on_cpu(x) and winograd.suits(self, x):
+            return winograd.convolved(self, x)
         if not self.goes_fast() or self.out_channels > FEW_CHANNELS or output_size is not None or self.bias is None:
             return super().forward(x, output_size)
         factor = self.stride[0]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from codecspec.runtime.layers import winograd
+from codecspec.runtime.layers.conv import run_fused
 from codecspec.runtime.layers.seen_maps import SeenMaps
 from codecspec.runtime.layers.two_ways import TwoWays
 
@@ -15,29 +15,18 @@ from codecspec.runtime.layers.two_ways import TwoWays
 class EntropyTransform(TwoWays, nn.Sequential):
     """Convolutions with activations between them.
 
-    The fast way keeps the channels of a position together in memory, and computes the larger 3x3 convolutions through
-    tiles (`winograd`), which nets that see the same maps share.
+    The fast way reads maps beside each other where they lie, and computes what `run_fused` says in one go.
     """
 
     def forward(self, x: Tensor | SeenMaps) -> Tensor:
         """(N, C, H, W), or as many channels of maps beside each other -> (N, out, H, W)."""
-        if not self.goes_fast():
-            plain = x.joined() if isinstance(x, SeenMaps) else x
-            for layer in self:
-                plain = layer(plain)
-            return plain
-        first, *others = self
-        out = x.convolved(first) if isinstance(x, SeenMaps) else _faster(first, x)
-        for layer in others:
-            out = _faster(layer, out)
-        return out.contiguous()
-
-
-def _faster(layer: nn.Module, x: Tensor) -> Tensor:
-    if isinstance(layer, nn.Conv2d) and winograd.suits(layer, x):
-        return winograd.convolved(x.permute(0, 2, 3, 1), layer).permute(0, 3, 1, 2)
-    out: Tensor = layer(x)
-    return out
+        seen = x if isinstance(x, SeenMaps) else SeenMaps((x,))
+        if self.goes_fast_on_cpu(seen.parts[0]):
+            return run_fused(self, seen).contiguous()
+        plain = seen.joined()
+        for layer in self:
+            plain = layer(plain)
+        return plain
 
 
 def make_entropy_transform(

@@ -6,7 +6,7 @@ import torch
 from compressai.models.sensetime import ResidualBottleneckBlock as Published
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.bands import bands, conv_band, reached
+from codecspec.runtime.layers.bands import bands, reached, rectified_band
 from codecspec.runtime.layers.two_ways import FastOnCPU
 
 
@@ -29,7 +29,7 @@ class ResidualBottleneckBlock(FastOnCPU, Published):
         out = torch.empty_like(x, memory_format=torch.channels_last)
         for first, last in bands(height, n * channels * width):
             inner = self.conv1(reached(x, first, last)).relu_()
-            inner = conv_band(self.conv2, inner, first=first, last=last, height=height).relu_()
+            inner = rectified_band(self.conv2, inner, first=first, last=last, height=height)
             rows = slice(first, last)
             torch.add(self.conv3(inner), x[:, :, rows], out=out[:, :, rows])
         return out

@@ -1,112 +1,291 @@
-"""3x3 convolutions with 2.25 times fewer multiplications: F(2x2, 3x3) of Lavin & Gray, CVPR 2016.
+"""Convolutions with up to four times fewer multiplications: F(4x4, 3x3) of Lavin & Gray, CVPR 2016, on the CPU.
 
-    maps ─► tiles ──┐
-                    ├─► 16 matrix products ─► sums ─► maps
-    weight ► taps ──┘
+    maps ─► tiles of 6x6 ─┐
+                          ├─► 36 matrix products ─► tiles of 4x4 ─► maps
+    weight ───► taps ─────┘
 
-Each 2x2 positions of the output are made of a tile of 4x4 positions of the input, taken into another basis; there the
-convolution is a product for each of the 16 elements of a tile. What a map's tiles cost is paid once where many
-convolutions see the map. In float32 the rounding errors are about 1.5 times those of the plain convolution.
+Each 4x4 positions of the output are made of 6x6 positions of the input, taken into another basis; there the convolution
+is a product for each of the 36 elements of a tile, where it was one for each of the 9 taps and 16 positions. Rounding
+errors are about twice those of the plain convolution.
 
-Here maps are (N, H, W, C): adding and subtracting positions then runs over channels, which lie together.
+What has a stride comes down to it. Of a convolution of stride 2 each phase of its input, the positions that differ by
+multiples of 2, is a source with taps of its own, and the sum over sources is what is asked for. Of a transposed one
+each phase of its output is a group with taps of its own. Phases are views, so nothing is copied for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 
-ELEMENTS = 16
-"""Of a tile."""
-MIN_WEIGHTS = 128 * 128
+from codecspec.runtime.openmp import run_on_all_threads, team
+
+Convolution = nn.Conv2d | nn.ConvTranspose2d
+CHANNELS = 16
+"""Channels come in multiples of as many as a vector has at most."""
+MIN_WEIGHTS = 32 * 32
 """Fewer pairs of channels do not pay for the tiles."""
 MIN_POSITIONS = 512
-"""Fewer positions do not pay for the taps."""
-STRIP_BYTES = 32 * 2**20
-"""Tiles of so many bytes are made at a time, so that large maps take no more memory than small ones."""
-_TAPS = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=torch.float64)
+"""Fewer positions of the output do not pay for the taps."""
+BLOCK_BYTES = 2**22
+"""Of the elements and products that a thread works on at a time."""
+STRIDE = 2
+"""The one stride other than 1 that is known here."""
+PHASES = (0, 0), (0, 1), (1, 0), (1, 1)
+"""Row and column, modulo STRIDE, of positions; in the order in which a pixel shuffle has its channels."""
 
 
-def suits(conv: nn.Module, x: Tensor) -> bool:
-    """Whether `conv`, given maps of x's batch, size, type and device, is such a convolution, and is faster this way."""
+@dataclass(frozen=True)
+class Taps:
+    """Nine taps of a kernel, for the positions -1, 0 and 1 beside the own, down and across.
+
+    Args:
+        weight: (out, C, k, k), of any strides.
+        rows: the row of the kernel for each of the three; where the kernel has none, the tap is 0.
+        columns: likewise.
+    """
+
+    weight: Tensor
+    rows: Sequence[int] = (0, 1, 2)
+    columns: Sequence[int] = (0, 1, 2)
+
+    def there(self) -> list[bool]:
+        """Which of the nine are there, row by row."""
+        height, width = self.weight.shape[2:]
+        return [0 <= row < height and 0 <= column < width for row in self.rows for column in self.columns]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is read: maps (N, C, H, W), and the taps that each group has for them."""
+
+    maps: Tensor
+    taps: Sequence[Taps]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is written: maps (N, out, H, W) of a bias (out) and the taps of all sources.
+
+    `added`, of their shape, is added behind the activation, where it is given.
+    """
+
+    maps: Tensor
+    bias: Tensor
+    added: Tensor | None = None
+
+
+@cache
+def runs_here() -> bool:
+    """Whether this machine has what it takes: a processor with AVX2, and threads to run on."""
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX") and team() is not None
+
+
+def suits(conv: nn.Module, *maps: Tensor) -> bool:
+    """Whether `conv`, given maps beside each other, is such a convolution, and is faster this way."""
+    x = maps[0]
     return (
-        isinstance(conv, nn.Conv2d)
-        and (conv.kernel_size, conv.stride, conv.padding, conv.dilation) == ((3, 3), (1, 1), (1, 1), (1, 1))
-        and (conv.groups, conv.padding_mode) == (1, "zeros")
+        isinstance(conv, Convolution)
+        and _is_known(conv)
+        and all(channels % CHANNELS == 0 for channels in (conv.out_channels, *(part.shape[1] for part in maps)))
         and conv.in_channels * conv.out_channels >= MIN_WEIGHTS
         and x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.float64)
-        and x.shape[0] * x.shape[-2] * x.shape[-1] >= MIN_POSITIONS
+        and x.dtype == conv.weight.dtype == torch.float32
+        and _positions(conv, x) >= MIN_POSITIONS
+        and runs_here()
     )
 
 
-def convolved(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """(N, H, W, C) -> what `conv` makes of it, (N, H, W, out)."""
-    height, width, channels = x.shape[1:]
-    taps, padded = taps_of(conv.weight), padded_maps(x)
-    across, down = tile_counts(height, width)[::-1]
-    rows = max(1, STRIP_BYTES // (ELEMENTS * len(x) * across * channels * x.element_size()))
-    strips = []
-    for row in range(0, down, rows):
-        size = (len(x), min(rows, down - row), across)
-        tiles = x.new_empty(4, 4, *size, channels)
-        write_tiles(padded[:, 2 * row :], tiles)
-        strips.append(maps_of(torch.bmm(tiles.view(ELEMENTS, -1, channels), taps), conv.bias, size))
-    made = strips[0] if len(strips) == 1 else torch.cat(strips, dim=1)
-    return made[:, :height, :width]
+def convolved(conv: Convolution, *maps: Tensor, slope: float = 1.0, added: Tensor | None = None) -> Tensor:
+    """What `conv` makes of maps beside each other, with what follows it; without gradients.
+
+    Args:
+        conv: a convolution that `suits`.
+        maps: (N, C, H, W) each; more than one only for a convolution of stride 1.
+        slope: what values below 0 are multiplied by: 0 for ReLU, that of a leaky ReLU, 1 for no activation.
+        added: added behind that, of the output's shape.
+
+    Returns:
+        (N, out, H / stride, W / stride), or (N, out, stride * H, stride * W) of a transposed one; channels_last.
+    """
+    n, _, height, width = maps[0].shape
+    if isinstance(conv, nn.ConvTranspose2d):
+        out = _empty(n, conv.out_channels, STRIDE * height, STRIDE * width)
+        taps = [Taps(conv.weight.transpose(0, 1), *_pick(conv, -STRIDE, phase)) for phase in PHASES]
+        _run([Source(maps[0], taps)], _groups(out, [_bias(conv)] * len(PHASES), added), slope)
+        return out
+    stride = conv.stride[0]
+    out = _empty(n, conv.out_channels, -(-height // stride), -(-width // stride))
+    if stride == 1:
+        widths = [part.shape[1] for part in maps]
+        weights = torch.split(conv.weight, widths, dim=1)
+        sources = [Source(part, [Taps(weight)]) for part, weight in zip(maps, weights, strict=True)]
+    else:
+        taps = [Taps(conv.weight, *_pick(conv, STRIDE, phase)) for phase in PHASES]
+        sources = [Source(_phase(maps[0], phase), [own]) for phase, own in zip(PHASES, taps, strict=True)]
+    _run(sources, [Group(out, _bias(conv), added)], slope)
+    return out
 
 
-def tile_counts(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of tiles."""
-    return (height + 1) // 2, (width + 1) // 2
+def convolved_rows(conv: nn.Conv2d, x: Tensor, rows: int, *, above: bool, slope: float = 1.0) -> Tensor:
+    """Some rows of what a 3x3 convolution of stride 1 makes of maps of which only the rows that they need are there.
+
+    Args:
+        conv: see `convolved`.
+        x: (N, C, H, W).
+        rows: how many rows are asked for.
+        above: whether the first row of x is the first one of its maps, and zeros are above; else it is the row before
+            those that are asked for.
+        slope: see `convolved`.
+
+    Returns:
+        (N, out, rows, W); channels_last.
+    """
+    out = _empty(x.shape[0], conv.out_channels, rows, x.shape[-1])
+    _run([Source(x, [Taps(conv.weight)])], [Group(out, _bias(conv))], slope, above=above)
+    return out
 
 
-def padded_maps(x: Tensor) -> Tensor:
-    """(N, H, W, C), of any strides -> with zeros around, and behind up to an even height and width; contiguous."""
-    n, height, width, channels = x.shape
-    padded = x.new_zeros(n, height + height % 2 + 2, width + width % 2 + 2, channels)
-    padded[:, 1 : height + 1, 1 : width + 1] = x
-    return padded
+def convolved_and_shuffled(conv: nn.Conv2d, x: Tensor, *, slope: float = 1.0, added: Tensor | None = None) -> Tensor:
+    """A convolution of stride 1 and a pixel shuffle by 2 behind it: (N, C, H, W) -> (N, out / 4, 2H, 2W).
+
+    `slope` and `added` are as in `convolved`.
+    """
+    n, _, height, width = x.shape
+    count = len(PHASES)
+    out = _empty(n, conv.out_channels // count, STRIDE * height, STRIDE * width)
+    taps = [Taps(conv.weight[k::count]) for k in range(count)]
+    _run([Source(x, taps)], _groups(out, [_bias(conv)[k::count] for k in range(count)], added), slope)
+    return out
 
 
-def write_tiles(padded: Tensor, out: Tensor) -> None:
-    """Take padded maps (N, 2h + 2, 2w + 2, C) to tiles (4, 4, N, h, w, C): columns, then rows of a tile."""
-    height, width = out.shape[3:5]
-    rows = padded.new_empty(4, len(padded), height, *padded.shape[2:])
-    _differences([padded[:, i : i + 2 * height : 2] for i in range(4)], rows)
-    _differences([rows[:, :, :, i : i + 2 * width : 2] for i in range(4)], out)
+def _is_known(conv: Convolution) -> bool:
+    """Whether its kernel is one of those above, padded by half of it."""
+    kernel, stride = conv.kernel_size[0], conv.stride[0]
+    known = {(3, 1), (5, 2)} if isinstance(conv, nn.Conv2d) else {(5, 2)}
+    return (
+        (kernel, stride) in known
+        and conv.kernel_size == (kernel, kernel)
+        and conv.stride == (stride, stride)
+        and conv.padding == (kernel // 2, kernel // 2)
+        and conv.dilation == (1, 1)
+        and (conv.groups, conv.padding_mode) == (1, "zeros")
+        and (isinstance(conv, nn.Conv2d) or conv.output_padding == (stride - 1, stride - 1))
+    )
 
 
-def taps_of(weight: Tensor) -> Tensor:
-    """(out, C, 3, 3) -> (16, C, out), the matrices that tiles are multiplied by."""
-    out, channels = weight.shape[:2]
-    basis = torch.einsum("ay,bx->bayx", _TAPS, _TAPS).reshape(ELEMENTS, 9).to(weight)
-    return (basis @ weight.reshape(out * channels, 9).T).view(ELEMENTS, out, channels).transpose(1, 2)
+def _positions(conv: Convolution, x: Tensor) -> int:
+    """Of each of the convolutions of stride 1 that it comes down to."""
+    strided = isinstance(conv, nn.Conv2d) and conv.stride[0] == STRIDE
+    return x.shape[0] * x.shape[-2] * x.shape[-1] // (STRIDE**2 if strided else 1)
 
 
-def maps_of(products: Tensor, bias: Tensor | None, size: tuple[int, int, int]) -> Tensor:
-    """(16, N * h * w, C) of `size` (N, h, w) -> (N, 2h, 2w, C); takes the products as a place to work."""
-    n, height, width = size
-    if bias is not None:
-        products[5] += bias  # the element that all four positions add
-    elements = products.view(4, 4, n, height, width, -1)
-    columns = elements.new_empty(2, *elements.shape[1:])
-    _sums(elements, columns[0], columns[1])
-    out = elements.new_empty(n, height, 2, width, 2, elements.shape[-1])
-    for j in range(2):
-        _sums(columns[j], out[:, :, 0, :, j], out[:, :, 1, :, j])
-    return out.view(n, 2 * height, 2 * width, -1)
+def _empty(n: int, channels: int, height: int, width: int) -> Tensor:
+    return torch.empty(n, channels, height, width, memory_format=torch.channels_last)
 
 
-def _differences(d: Sequence[Tensor], out: Tensor) -> None:
-    torch.sub(d[0], d[2], out=out[0])
-    torch.add(d[1], d[2], out=out[1])
-    torch.sub(d[2], d[1], out=out[2])
-    torch.sub(d[1], d[3], out=out[3])
+def _bias(conv: Convolution) -> Tensor:
+    return torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
 
 
-def _sums(m: Tensor, first: Tensor, second: Tensor) -> None:
-    torch.add(m[0], m[1], out=first).add_(m[2])
-    torch.sub(m[1], m[2], out=second).sub_(m[3])
+def _phase(maps: Tensor, phase: tuple[int, int]) -> Tensor:
+    """The positions of a phase: every second row and column."""
+    return maps[:, :, phase[0] :: STRIDE, phase[1] :: STRIDE]
+
+
+def _groups(out: Tensor, biases: Sequence[Tensor], added: Tensor | None = None) -> list[Group]:
+    """One group for each phase of the output."""
+    return [
+        Group(_phase(out, phase), bias, None if added is None else _phase(added, phase))
+        for phase, bias in zip(PHASES, biases, strict=True)
+    ]
+
+
+def _pick(conv: Convolution, step: int, phase: tuple[int, int]) -> list[list[int]]:
+    """Rows and columns of taps for a phase, of the input for step STRIDE, of the output for -STRIDE: there position m
+    sees position m + d through tap k // 2 + phase + step * d."""
+    middle = conv.kernel_size[0] // 2
+    return [[middle + each + step * d for d in (-1, 0, 1)] for each in phase]
+
+
+def _run(sources: Sequence[Source], groups: Sequence[Group], slope: float, *, above: bool = True) -> None:
+    """Write to the groups' maps what the taps make of the sources' maps."""
+    from codecspec.runtime.layers import winograd_kernels as kernels
+    from codecspec.runtime.vector_kernels import TILE_ROWS
+
+    maps = [_with_channels_together(source.maps) for source in sources]
+    pairs = [taps for source in sources for taps in source.taps]
+    elements = _elements_of(pairs)
+    n, out_channels, height, width = groups[0].maps.shape
+    down, across = -(-height // kernels.TILE), -(-width // kernels.TILE)
+    most = max(part.shape[1] for part in maps)
+    per_tile = kernels.ELEMENTS * (most + out_channels)
+    block = _block(n * down * across, per_tile, TILE_ROWS)
+    scratch = torch.empty(torch.get_num_threads(), block * per_tile + kernels.ELEMENTS * max(most, out_channels))
+    slopes = torch.tensor([slope], dtype=torch.float32)
+    arguments = [0, 0, scratch.data_ptr(), 4 * scratch.shape[1], n, down, across, block, int(above)]
+    arguments += [slopes.data_ptr(), len(sources), len(groups), most, out_channels]
+    for part in maps:
+        arguments += [*_fields(part), *part.shape[2:], part.shape[1]]
+    biases = [group.bias.contiguous() for group in groups]
+    added = [None if group.added is None else _with_channels_together(group.added) for group in groups]
+    for group, bias, other in zip(groups, biases, added, strict=True):
+        behind = [0, 0, 0, 0] if other is None else _fields(other)
+        arguments += [*_fields(group.maps), *group.maps.shape[2:], *behind, bias.data_ptr()]
+    for taps, own in zip(pairs, elements, strict=True):
+        arguments += [own.data_ptr(), _needless(taps)]
+    run_on_all_threads(kernels.convolve.address, arguments)
+
+
+def _block(tiles: int, per_tile: int, rows: int) -> int:
+    """How many tiles a thread takes at a time: a multiple of `rows`, and none without work if there are enough."""
+    fitting = BLOCK_BYTES // (4 * per_tile)
+    each = -(-tiles // torch.get_num_threads())
+    return max(1, min(fitting, each) // rows) * rows
+
+
+def _with_channels_together(x: Tensor) -> Tensor:
+    return x if x.stride(1) == 1 else x.contiguous(memory_format=torch.channels_last)
+
+
+def _fields(maps: Tensor) -> list[int]:
+    """MAPS, IMAGE, ROW, POSITION."""
+    image, _, row, position = maps.stride()
+    return [maps.data_ptr(), 4 * image, 4 * row, 4 * position]
+
+
+def _needless(taps: Taps) -> int:
+    """A bit for each element that is 0 as a whole row or column of taps is not there: the first and the last element
+    of a row are the first and the last tap of it."""
+    from codecspec.runtime.layers.winograd_kernels import SIDE
+
+    there = taps.there()
+    rows = {0: any(there[:3]), SIDE - 1: any(there[6:])}
+    columns = {0: any(there[::3]), SIDE - 1: any(there[2::3])}
+    return sum(
+        1 << SIDE * i + j for i in range(SIDE) for j in range(SIDE) if not (rows.get(i, True) and columns.get(j, True))
+    )
+
+
+def _elements_of(pairs: Sequence[Taps]) -> list[Tensor]:
+    """(36, out / LANES, C, LANES) of each, which tiles are multiplied by."""
+    from codecspec.runtime.layers import winograd_kernels as kernels
+    from codecspec.runtime.vector_kernels import LANES
+
+    arguments, made = [0, len(pairs)], []
+    for taps in pairs:
+        out, channels = taps.weight.shape[:2]
+        elements = torch.empty(kernels.ELEMENTS, out // LANES, channels, LANES)
+        out_step, in_step, row, column = (4 * stride for stride in taps.weight.stride())
+        between = [taps.rows[1] - taps.rows[0], taps.columns[1] - taps.columns[0]]
+        first = taps.weight.data_ptr() + taps.rows[0] * row + taps.columns[0] * column
+        there = sum(1 << k for k, has in enumerate(taps.there()) if has)
+        arguments += [first, out_step, in_step, between[0] * row, between[1] * column, there]
+        arguments += [elements.data_ptr(), *elements.shape[1:3]]
+        made.append(elements)
+    run_on_all_threads(kernels.transform_taps.address, arguments)
+    return made
