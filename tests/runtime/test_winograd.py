@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec import compile_spec
 from codecspec.runtime.latent_codecs.channel_groups import ChannelGroupsLatentCodec
 from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
 from codecspec.runtime.latent_codecs.mean_scale_head import build_mean_scale_head
@@ -25,7 +26,8 @@ from codecspec.runtime.layers.residual_bottleneck import ResidualBottleneckBlock
 from codecspec.runtime.layers.seen_maps import SeenMaps
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.openmp import run_on_all_threads, team
-from tests.runtime.small_codecs import images, small
+from tests.golden.golden_models import fill
+from tests.runtime.small_codecs import GAIN, SMALL, images
 
 pytestmark = pytest.mark.skipif(not winograd.runs_here(), reason="no AVX2 here, or another OpenMP than GNU's")
 SIZES = [(1, 1, 1), (2, 6, 8), (1, 17, 5), (3, 2, 9), (1, 23, 30)]
@@ -288,17 +290,35 @@ def test_changed_weights_are_seen(always: None) -> None:
     assert_is(fast, net(x).double())
 
 
-@pytest.mark.parametrize("name", ["wacnn", "stf", "tcm", "cca-aux"])
+WIDE: dict[str, dict[str, Any]] = {
+    "bmshj2018-hyperprior": {"N": 16, "M": 32},
+    "cca-aux": {**SMALL["cca-aux"], "widths": [16, 16, 32], "M": 80, "Z": 16},
+    "mbt2018-mean": {"N": 16, "M": 32},
+    "elic": {"N": 32, "M": 64, "groups": [16, 16, 32]},
+    "stf": {**SMALL["stf"], "embed": 16},
+    "tcm": {**SMALL["tcm"], "M": 80},
+    "wacnn": {**SMALL["wacnn"], "N": 32, "M": 80},
+}
+"""Params of which the channels come in vectors."""
+
+
+@pytest.mark.parametrize("name", WIDE)
 @pytest.mark.parametrize("size", [(2, 64, 64), (1, 100, 70)])
-def test_codecs_decode_what_forward_says(always: None, name: str, size: tuple[int, int, int]) -> None:
-    codec = small(name)
+def test_codecs_decode_what_forward_says(
+    always: None, monkeypatch: pytest.MonkeyPatch, name: str, size: tuple[int, int, int]
+) -> None:
+    codec = compile_spec(name, **WIDE[name])
+    fill(codec, GAIN[name])
     x = images(*size)
-    with torch.no_grad():
+    runs: list[int] = []
+    run = winograd.run_on_all_threads
+    monkeypatch.setattr(winograd, "run_on_all_threads", lambda *args: [runs.append(1), run(*args)])
+    fast = codec(x)
+    assert len(runs) > 5
+    coded = codec.compress(x)
+    decoded = codec.decompress(coded["strings"], coded["shape"])["x_hat"]
+    with codec.computing("reference"):
         reference = codec(x)
-        codec.numerics = "fast"
-        fast = codec(x)
-        coded = codec.compress(x)
-        decoded = codec.decompress(coded["strings"], coded["shape"])["x_hat"]
     assert torch.equal(decoded, fast["x_hat"].clamp(0, 1))
     likelihoods, expected = (out["likelihoods"]["y"] for out in (fast, reference))
     torch.testing.assert_close(likelihoods, expected, rtol=1e-4, atol=1e-4)
