@@ -20,6 +20,7 @@ from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
 from codecspec.runtime.latent_codecs.mean_scale_head import build_mean_scale_head
 from codecspec.runtime.layers import winograd
 from codecspec.runtime.layers.conv import Conv2d, give_ways, run_fused
+from codecspec.runtime.layers.deconv import Deconv
 from codecspec.runtime.layers.entropy_transform import make_entropy_transform
 from codecspec.runtime.layers.residual_block import ResidualBlock, ResidualBlockUpsample
 from codecspec.runtime.layers.residual_bottleneck import ResidualBottleneckBlock
@@ -126,11 +127,18 @@ def test_several_maps_are_convolved_as_joined() -> None:
     assert_is(winograd.convolved(layer, *parts), exact(layer, torch.cat(parts, dim=1)))
 
 
+@pytest.mark.parametrize("out", [3, 12, 16, 20])
+def test_channels_are_filled_up(out: int) -> None:
+    layer, x, added = conv(16, out), maps(16), maps(out, seed=1)
+    assert_is(winograd.convolved(layer, x), exact(layer, x))
+    assert_is(winograd.convolved(layer, x, slope=0.5, added=added), F.leaky_relu(exact(layer, x), 0.5) + added)
+
+
 @pytest.mark.parametrize(("first", "last"), [(0, 5), (5, 9), (9, 14), (0, 14)])
 def test_rows_are_those_of_the_whole(first: int, last: int) -> None:
     layer, x = conv(16, 16), maps(16, 2, 14, 11)
     rows = x[:, :, max(first - 1, 0) : last + 1]
-    found = winograd.convolved_rows(layer, rows, last - first, above=first == 0, slope=0.0)
+    found = winograd.convolved_by(layer.weight, layer.bias, rows, rows=last - first, above=first == 0, slope=0.0)
     assert_is(found, exact(layer, x)[:, :, first:last].relu())
 
 
@@ -188,7 +196,11 @@ def test_what_it_suits(always: None) -> None:
     assert winograd.suits(strided(16, 16), x)
     assert winograd.suits(transposed(16, 16), x)
     assert not winograd.suits(nn.GELU(), x)
-    assert not winograd.suits(conv(16, 24), x)
+    assert winograd.suits(conv(16, 12), x)
+    assert not winograd.suits(conv(16, 8), x)
+    assert not winograd.suits(transposed(16, 12), x)
+    assert winograd.suits(conv(16, 64), x, groups=4)
+    assert not winograd.suits(conv(16, 32), x, groups=4)
     assert not winograd.suits(conv(16, 16), maps(8), maps(8))
     assert not winograd.suits(conv(16, 16).double(), x.double())
     assert not winograd.suits(conv(16, 16).half(), x.half())
@@ -210,6 +222,8 @@ LARGE = {
     "residual of another width": lambda: ResidualBlock(16, 32),
     "residual_bottleneck": lambda: ResidualBottleneckBlock(32),
     "residual_upsample": lambda: ResidualBlockUpsample(16, 16, 2),
+    "residual_upsample to few": lambda: ResidualBlockUpsample(16, 8, 2),
+    "to an image": lambda: Deconv(16, 3, 5, stride=2),
     "residual_upsample by 3": lambda: ResidualBlockUpsample(16, 16, 3),
 }
 
