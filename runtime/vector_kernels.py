@@ -118,6 +118,28 @@ def minus(b: Builder, first: Value, second: Value) -> Value:
     return b.fsub(first, second, flags=_FUSED)
 
 
+def times(b: Builder, first: Value, second: Value) -> Value:
+    """Of two vectors."""
+    return b.fmul(first, second, flags=_FUSED)
+
+
+def square_root(b: Builder, vector: Value) -> Value:
+    """Of each number."""
+    kind = ir.FunctionType(_VECTOR, [_VECTOR])
+    root = cgutils.get_or_insert_function(b.module, kind, f"llvm.sqrt.v{LANES}f32")  # type: ignore[no-untyped-call]
+    return b.call(root, [vector])
+
+
+def lane_sum(b: Builder, vector: Value) -> Value:
+    """The sum of a vector's numbers, in each lane."""
+    distance = LANES // 2
+    while distance:
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [(k + distance) % LANES for k in range(LANES)])
+        vector = plus(b, vector, b.shuffle_vector(vector, vector, lanes))
+        distance //= 2
+    return vector
+
+
 def rectified(b: Builder, vector: Value, slope: Value) -> Value:
     """What is below 0 times `slope`, a vector of numbers up to 1: 0 for ReLU, 1 for nothing."""
     scaled = b.fmul(vector, slope)
@@ -131,9 +153,9 @@ def taken(b: Builder, address: Value) -> Value:
 
 
 @emitted(gives=types.intp)
-def integer_at(b: Builder, address: Value) -> Value:
-    """The integer at an address."""
-    return b.load(b.inttoptr(address, _INT.as_pointer()))
+def field(b: Builder, address: Value, k: Value) -> Value:
+    """The k-th integer from an address on."""
+    return b.load(b.inttoptr(b.add(address, b.mul(k, _INT(8))), _INT.as_pointer()))
 
 
 @emitted(gives=types.float32)
@@ -154,6 +176,32 @@ def clear_vector(b: Builder, target: Value) -> None:
     store(b, everywhere(b, 0.0), target)
 
 
+def tile_product(
+    b: Builder, begin: Sequence[Sequence[Value]], left: Value, left_row: Value, right: Value, panel: Value, depth: Value
+) -> list[list[Value]]:
+    """A matrix product in registers, added to sums: a row of them for each row of `left`, with a vector for each panel.
+
+    Args:
+        b: see above.
+        begin: the sums.
+        left, left_row: address, and bytes from row to row.
+        right, panel: address of the first LANES columns, (depth, LANES) without gaps, and bytes to the next ones.
+        depth: columns of `left`, rows of `right`.
+    """
+    sums = [[register(b) for _ in row] for row in begin]
+    _each(sums, begin, lambda own, vector: b.store(vector, own))
+    rows = [offset(b, left, left_row, r) for r in range(len(begin))]
+    with cgutils.for_range(b, depth) as loop:
+        at = b.add(right, b.mul(loop.index, _INT(VECTOR_BYTES)))
+        rights = [load(b, offset(b, at, panel, v)) for v in range(len(begin[0]))]
+        for row, row_sums in zip(rows, sums, strict=True):
+            number = b.load(b.inttoptr(b.add(row, b.mul(loop.index, _INT(4))), _FLOAT.as_pointer()), align=4)
+            left_vector = everywhere(b, number)
+            for own, vector in zip(row_sums, rights, strict=True):
+                b.store(plus(b, b.fmul(left_vector, vector, flags=_FUSED), b.load(own)), own)
+    return [[b.load(own) for own in row] for row in sums]
+
+
 def _tile_product(vectors: int) -> Any:
     """See `multiply_wide`; for so many vectors a row."""
 
@@ -162,39 +210,33 @@ def _tile_product(vectors: int) -> Any:
         b: Builder, left: Value, left_row: Value, right: Value, panel: Value, out: Value, out_row: Value,
         depth: Value, adding: Value,
     ) -> None:  # fmt: skip
-        sums = [[_register(b) for _ in range(vectors)] for _ in range(TILE_ROWS)]
-        rows = [offset(b, left, left_row, r) for r in range(TILE_ROWS)]
         targets = [
             [b.add(offset(b, out, out_row, r), _INT(VECTOR_BYTES * v)) for v in range(vectors)]
             for r in range(TILE_ROWS)
         ]
+        begin = [[register(b) for _ in row] for row in targets]
         with b.if_else(b.icmp_signed("!=", adding, _INT(0))) as (before, anew):
             with before:
-                _each(sums, targets, lambda own, target: b.store(load(b, target), own))
+                _each(begin, targets, lambda own, target: b.store(load(b, target), own))
             with anew:
-                _each(sums, targets, lambda own, target: b.store(everywhere(b, 0.0), own))
-        with cgutils.for_range(b, depth) as loop:
-            at = b.add(right, b.mul(loop.index, _INT(VECTOR_BYTES)))
-            rights = [load(b, offset(b, at, panel, v)) for v in range(vectors)]
-            for r in range(TILE_ROWS):
-                number = b.load(b.inttoptr(b.add(rows[r], b.mul(loop.index, _INT(4))), _FLOAT.as_pointer()), align=4)
-                left_vector = everywhere(b, number)
-                for own, vector in zip(sums[r], rights, strict=True):
-                    b.store(plus(b, b.fmul(left_vector, vector, flags=_FUSED), b.load(own)), own)
-        _each(sums, targets, lambda own, target: store(b, b.load(own), target))
+                _each(begin, targets, lambda own, target: b.store(everywhere(b, 0.0), own))
+        sums = tile_product(b, [[b.load(own) for own in row] for row in begin], left, left_row, right, panel, depth)
+        _each(sums, targets, lambda own, target: store(b, own, target))
 
     return multiply
 
 
-def _register(b: Builder) -> Value:
+def register(b: Builder) -> Value:
     """A place for a vector, which the optimizer finds a register for."""
     return cgutils.alloca_once(b, _VECTOR)  # type: ignore[no-untyped-call]
 
 
-def _each(sums: list[list[Value]], targets: list[list[Value]], do: Callable[[Value, Value], None]) -> None:
-    for own_row, target_row in zip(sums, targets, strict=True):
-        for own, target in zip(own_row, target_row, strict=True):
-            do(own, target)
+def _each(
+    first: Sequence[Sequence[Value]], second: Sequence[Sequence[Value]], do: Callable[[Value, Value], None]
+) -> None:
+    for first_row, second_row in zip(first, second, strict=True):
+        for one, other in zip(first_row, second_row, strict=True):
+            do(one, other)
 
 
 multiply_wide = _tile_product(2)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers import naf_halves
 from codecspec.runtime.layers.bands import bands, conv_band, reached
 from codecspec.runtime.layers.map_mean import MapMean
 from codecspec.runtime.layers.two_ways import TwoWays
@@ -77,12 +78,24 @@ class NAFBlock(TwoWays):
         """By bands of rows, twice: what goes into the channel attention, over all positions, comes first."""
         x = x.contiguous(memory_format=torch.channels_last)
         out = torch.empty_like(x)
+        if naf_halves.suits(x, self.project.weight):
+            return self._in_two_passes(x, out)
         images = [(x[i : i + 1], out[i : i + 1]) for i in range(len(x))]
         means = torch.cat([self._gated(*image) for image in images])
         mean, attend = self.channel_attention
         attention = attend(mean(out) if cast(MapMean, mean).in_pieces else means)
         for image, own in zip(images, attention.split(1), strict=True):
             self._finished(*image, own)
+        return out
+
+    def _in_two_passes(self, x: Tensor, out: Tensor) -> Tensor:
+        widen, depthwise, _ = self.pointwise_depthwise
+        means = naf_halves.gated(x, self.norm1, cast(nn.Conv2d, widen), cast(nn.Conv2d, depthwise), out)
+        mean, attend = self.channel_attention
+        means = mean(out) if cast(MapMean, mean).in_pieces else means
+        attention = naf_halves.attended(cast(nn.Conv2d, attend), means)
+        project = self.project, self.beta
+        naf_halves.finish(x, out, attention, project, self.norm2, self.feed_forward, self.gamma)
         return out
 
     def _gated(self, x: Tensor, out: Tensor) -> Tensor:

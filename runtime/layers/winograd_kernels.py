@@ -28,9 +28,9 @@ from codecspec.runtime.vector_kernels import (
     copy_vector,
     emitted,
     everywhere,
+    field,
     float_at,
     gathered,
-    integer_at,
     load,
     minus,
     multiply_narrow,
@@ -162,12 +162,6 @@ def interpolate(
 def add_vector(b: Builder, source: Value, target: Value) -> None:
     """From one address to what is at another."""
     store(b, plus(b, load(b, source), load(b, target)), target)
-
-
-@part
-def field(at: int, k: int) -> int:
-    """The k-th integer from an address on."""
-    return integer_at(at + 8 * k)
 
 
 @part

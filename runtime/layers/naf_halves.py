@@ -1,0 +1,141 @@
+"""The two halves of a NAF block on the CPU, each in one pass over the maps (`naf_kernels`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.openmp import run_on_all_threads
+
+POSITIONS = 768
+"""Normalized positions that a thread holds at a time in the first half: whole rows of about so many. They and what the
+depthwise convolution sees of a few channels are in the second-level cache."""
+CHUNK = 192
+"""Positions that a thread takes through the second half at a time; likewise."""
+BAND_ROWS = 64
+"""Rows of a band of the first half, about: two more are computed for each."""
+
+
+def suits(x: Tensor, weight: Tensor) -> bool:
+    """Whether a block of such weights takes maps (N, C, H, W) this way."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and x.shape[1] % 32 == 0
+        and x.numel() > 0
+        and runs_here()
+    )
+
+
+def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d, out: Tensor) -> Tensor:
+    """What goes into the channel attention, s = gate(depthwise(widen(norm(x)))), into `out`.
+
+    Args:
+        x: (N, C, H, W), channels_last; `suits`.
+        norm: over channels.
+        widen: 1x1, C -> 2C.
+        depthwise: 3x3, 2C -> 2C.
+        out: (N, C, H, W), channels_last.
+
+    Returns:
+        The mean of s over all positions, (N, C, 1, 1).
+    """
+    from codecspec.runtime.layers import naf_kernels as kernels
+    from codecspec.runtime.vector_kernels import LANES
+
+    n, channels, height, width = x.shape
+    rows = max(1, POSITIONS // width)
+    threads = torch.get_num_threads()
+    tasks = min(height, threads * max(1, round(height / threads / BAND_ROWS)))
+    scratch = x.new_empty(threads, rows * width * channels + 2 * (width + 2) * (channels * (rows + 2) + LANES))
+    sums = x.new_empty(n, height, channels)
+    tensors = (
+        sums,
+        *_after_norm(norm, widen),
+        _panels(depthwise.weight.flatten(1)),
+        _bias(depthwise),
+    )
+    _run(kernels.gate_rows, x, out, scratch, [tasks, rows], tensors)
+    means = sums.numpy().sum(1, dtype=np.float64) / (height * width)
+    return torch.from_numpy(means).to(x.dtype).view(n, channels, 1, 1)
+
+
+def attended(attend: nn.Conv2d, means: Tensor) -> Tensor:
+    """(N, C, 1, 1) -> what a 1x1 convolution makes of it."""
+    return (_times_vectors(_matrix(attend), means.flatten(1)) + _bias(attend))[..., None, None]
+
+
+def finish(
+    x: Tensor,
+    s: Tensor,
+    attention: Tensor,
+    project: tuple[nn.Conv2d, Tensor],
+    norm: nn.LayerNorm,
+    feed_forward: nn.Sequential,
+    gamma: Tensor,
+) -> None:
+    """u = x + beta * project(attention * s), then u + gamma * feed_forward(norm(u)), in place of s.
+
+    Args:
+        x: (N, C, H, W), channels_last; `suits`.
+        s: likewise.
+        attention: (N, C, 1, 1).
+        project: 1x1, C -> C, and beta, (1, C, 1, 1).
+        norm: over channels.
+        feed_forward: 1x1 to 2C, gate, 1x1 to C.
+        gamma: (1, C, 1, 1).
+    """
+    from codecspec.runtime.layers import naf_kernels as kernels
+
+    widen, narrow = cast(nn.Conv2d, feed_forward[0]), cast(nn.Conv2d, feed_forward[2])
+    projection, beta = project
+    matrix = _matrix(projection) * beta.view(-1, 1)
+    scratch = x.new_empty(torch.get_num_threads(), 3 * CHUNK * x.shape[1])
+    tensors = (
+        torch.stack([_panels(matrix * own.flatten()) for own in attention]),
+        _bias(projection) * beta.flatten(),
+        *_after_norm(norm, widen),
+        _panels(_matrix(narrow) * gamma.view(-1, 1)),
+        _bias(narrow) * gamma.flatten(),
+    )
+    _run(kernels.finish, x, s, scratch, [CHUNK], tensors)
+
+
+def _run(kernel: Any, x: Tensor, s: Tensor, scratch: Tensor, numbers: Sequence[int], tensors: Sequence[Tensor]) -> None:
+    """Run an entry of `naf_kernels` on its arguments: those of both, numbers of its own, and addresses of tensors."""
+    n, channels, height, width = x.shape
+    places = [scratch.data_ptr(), 4 * scratch.shape[1], n, height, width, channels, x.data_ptr(), s.data_ptr()]
+    run_on_all_threads(kernel.address, [0, 0, *places, *numbers, *(tensor.data_ptr() for tensor in tensors)])
+
+
+def _after_norm(norm: nn.LayerNorm, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Panels and bias of a 1x1 convolution of what a norm gives before its own weight w and bias b:
+    W (w n + b) + c = (W diag w) n + (W b + c)."""
+    weight = _matrix(conv)
+    return _panels(weight * norm.weight), _times_vectors(weight, norm.bias) + _bias(conv)
+
+
+def _times_vectors(matrix: Tensor, vectors: Tensor) -> Tensor:
+    """(out, C), (..., C) -> (..., out); not by BLAS, where the order of sums depends on the number of threads."""
+    return (matrix * vectors[..., None, :]).sum(-1)
+
+
+def _matrix(conv: nn.Conv2d) -> Tensor:
+    """(out, C) of a 1x1 convolution."""
+    return conv.weight.flatten(1)
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.contiguous()
+
+
+def _panels(matrix: Tensor) -> Tensor:
+    """(out, C) -> (out / LANES, C, LANES)."""
+    from codecspec.runtime.vector_kernels import LANES
+
+    return matrix.view(-1, LANES, matrix.shape[1]).transpose(1, 2).contiguous()
