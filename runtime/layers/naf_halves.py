@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.pointwise import bias_of, columns, panels
 from codecspec.runtime.layers.winograd import runs_here
 from codecspec.runtime.openmp import run_on_all_threads
 
@@ -26,9 +27,9 @@ def suits(x: Tensor, weight: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
-        and x.shape[1] % 32 == 0
         and x.numel() > 0
         and runs_here()
+        and x.shape[1] % columns() == 0
     )
 
 
@@ -57,8 +58,8 @@ def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d,
     tensors = (
         sums,
         *_after_norm(norm, widen),
-        _panels(depthwise.weight.flatten(1)),
-        _bias(depthwise),
+        panels(depthwise.weight.flatten(1)),
+        bias_of(depthwise),
     )
     _run(kernels.gate_rows, x, out, scratch, [tasks, rows], tensors)
     means = sums.numpy().sum(1, dtype=np.float64) / (height * width)
@@ -67,7 +68,7 @@ def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d,
 
 def attended(attend: nn.Conv2d, means: Tensor) -> Tensor:
     """(N, C, 1, 1) -> what a 1x1 convolution makes of it."""
-    return (_times_vectors(_matrix(attend), means.flatten(1)) + _bias(attend))[..., None, None]
+    return (_times_vectors(_matrix(attend), means.flatten(1)) + bias_of(attend))[..., None, None]
 
 
 def finish(
@@ -97,11 +98,11 @@ def finish(
     matrix = _matrix(projection) * beta.view(-1, 1)
     scratch = x.new_empty(torch.get_num_threads(), 3 * CHUNK * x.shape[1])
     tensors = (
-        torch.stack([_panels(matrix * own.flatten()) for own in attention]),
-        _bias(projection) * beta.flatten(),
+        torch.stack([panels(matrix * own.flatten()) for own in attention]),
+        bias_of(projection) * beta.flatten(),
         *_after_norm(norm, widen),
-        _panels(_matrix(narrow) * gamma.view(-1, 1)),
-        _bias(narrow) * gamma.flatten(),
+        panels(_matrix(narrow) * gamma.view(-1, 1)),
+        bias_of(narrow) * gamma.flatten(),
     )
     _run(kernels.finish, x, s, scratch, [CHUNK], tensors)
 
@@ -117,7 +118,7 @@ def _after_norm(norm: nn.LayerNorm, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     """Panels and bias of a 1x1 convolution of what a norm gives before its own weight w and bias b:
     W (w n + b) + c = (W diag w) n + (W b + c)."""
     weight = _matrix(conv)
-    return _panels(weight * norm.weight), _times_vectors(weight, norm.bias) + _bias(conv)
+    return panels(weight * norm.weight), _times_vectors(weight, norm.bias) + bias_of(conv)
 
 
 def _times_vectors(matrix: Tensor, vectors: Tensor) -> Tensor:
@@ -128,14 +129,3 @@ def _times_vectors(matrix: Tensor, vectors: Tensor) -> Tensor:
 def _matrix(conv: nn.Conv2d) -> Tensor:
     """(out, C) of a 1x1 convolution."""
     return conv.weight.flatten(1)
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.contiguous()
-
-
-def _panels(matrix: Tensor) -> Tensor:
-    """(out, C) -> (out / LANES, C, LANES)."""
-    from codecspec.runtime.vector_kernels import LANES
-
-    return matrix.view(-1, LANES, matrix.shape[1]).transpose(1, 2).contiguous()

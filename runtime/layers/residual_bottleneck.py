@@ -6,6 +6,7 @@ import torch
 from compressai.models.sensetime import ResidualBottleneckBlock as Published
 from torch import Tensor, nn
 
+from codecspec.runtime.layers import pointwise
 from codecspec.runtime.layers.bands import bands, reached, rectified_band
 from codecspec.runtime.layers.two_ways import FastOnCPU
 
@@ -26,10 +27,26 @@ class ResidualBottleneckBlock(FastOnCPU, Published):
 
     def _fast(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape
+        x = x.contiguous(memory_format=torch.channels_last)
         out = torch.empty_like(x, memory_format=torch.channels_last)
         for first, last in bands(height, n * channels * width):
-            inner = self.conv1(reached(x, first, last)).relu_()
+            inner = _rectified(self.conv1, reached(x, first, last))
             inner = rectified_band(self.conv2, inner, first=first, last=last, height=height)
             rows = slice(first, last)
-            torch.add(self.conv3(inner), x[:, :, rows], out=out[:, :, rows])
+            _add(self.conv3, inner, x[:, :, rows], out[:, :, rows])
         return out
+
+
+def _rectified(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """A 1x1 convolution and a ReLU."""
+    if pointwise.suits(conv, x):
+        return pointwise.convolved(conv, x, relu=True)
+    return conv(x).relu_()
+
+
+def _add(conv: nn.Conv2d, x: Tensor, added: Tensor, out: Tensor) -> None:
+    """A 1x1 convolution and what is added to it, into `out`."""
+    if pointwise.suits(conv, x):
+        pointwise.convolved(conv, x, added=added, out=out)
+    else:
+        torch.add(conv(x), added, out=out)
