@@ -13,12 +13,12 @@ from codecspec.runtime.layers.pointwise import bias_of, columns, panels
 from codecspec.runtime.layers.winograd import runs_here
 from codecspec.runtime.openmp import run_on_all_threads
 
-POSITIONS = 768
+POSITIONS = 384
 """Normalized positions that a thread holds at a time in the first half: whole rows of about so many. They and what the
 depthwise convolution sees of a few channels are in the second-level cache."""
 CHUNK = 192
 """Positions that a thread takes through the second half at a time; likewise."""
-BAND_ROWS = 64
+BAND_ROWS = 128
 """Rows of a band of the first half, about: two more are computed for each."""
 
 
