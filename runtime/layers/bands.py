@@ -17,10 +17,14 @@ BAND = 2**21
 """Elements of the widest map in between that are held at once: 8 MB in float32."""
 
 
-def bands(height: int, elements: int) -> Iterator[tuple[int, int]]:
-    """(first, last + 1) rows of the bands of a map, `elements` in each row of the widest map in between."""
+def bands(height: int, elements: int, *, multiple: int = 1) -> Iterator[tuple[int, int]]:
+    """(first, last + 1) rows of the bands of a map, `elements` in each row of the widest map in between.
+
+    All but the last have a multiple of `multiple` rows.
+    """
     rows = max(1, BAND // elements)
     rows = -(-height // -(-height // rows))
+    rows = -(-rows // multiple) * multiple
     for first in range(0, height, rows):
         yield first, min(first + rows, height)
 

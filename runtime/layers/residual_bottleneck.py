@@ -10,6 +10,12 @@ from codecspec.runtime.layers import pointwise
 from codecspec.runtime.layers.bands import bands, reached, rectified_band
 from codecspec.runtime.layers.two_ways import FastOnCPU
 
+TALLER = 4
+"""Bands have so many times as many rows as those of other blocks: what is computed again at their edges, and threads
+that wait for the last one at their end, cost more than maps that leave the caches."""
+TILE = 4
+"""Rows of what the 3x3 convolution computes at a time (`winograd`)."""
+
 
 class ResidualBottleneckBlock(FastOnCPU, Published):
     """x + conv(x), conv = 1x1 to half the channels, ReLU, 3x3, ReLU, 1x1 back; CompressAI's.
@@ -29,7 +35,7 @@ class ResidualBottleneckBlock(FastOnCPU, Published):
         n, channels, height, width = x.shape
         x = x.contiguous(memory_format=torch.channels_last)
         out = torch.empty_like(x, memory_format=torch.channels_last)
-        for first, last in bands(height, n * channels * width):
+        for first, last in bands(height, max(1, n * channels * width // TALLER), multiple=TILE):
             inner = _rectified(self.conv1, reached(x, first, last))
             inner = rectified_band(self.conv2, inner, first=first, last=last, height=height)
             rows = slice(first, last)
