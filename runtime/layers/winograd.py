@@ -29,7 +29,8 @@ Convolution = nn.Conv2d | nn.ConvTranspose2d
 CHANNELS = 16
 """Channels come in multiples of as many as a vector has at most."""
 FILLED = 0.7
-"""Share of the channels of the output that were asked for, at least; the others fill up vectors."""
+"""Share of the channels of the output that were asked for, at least, and of those of the input that are there; the
+others fill up vectors."""
 MIN_WEIGHTS = 32 * 32
 """Fewer pairs of channels do not pay for the tiles."""
 MIN_POSITIONS = 512
@@ -101,7 +102,9 @@ def suits(conv: nn.Module, *maps: Tensor, groups: int = 1) -> bool:
     positions = maps[0].shape[-2] * maps[0].shape[-1]
     if isinstance(conv, nn.Conv2d):
         positions //= conv.stride[0] ** 2
-    whole = plain or conv.out_channels % (CHANNELS * groups) == 0
+    whole = plain or all(
+        each % CHANNELS == 0 for each in (conv.out_channels / groups, *(part.shape[1] for part in maps))
+    )
     return whole and suits_sizes(conv.out_channels, *maps, positions=positions)
 
 
@@ -112,7 +115,7 @@ def suits_sizes(out: int, *maps: Tensor, positions: int | None = None) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
-        and all(each % CHANNELS == 0 for each in channels)
+        and sum(channels) >= FILLED * sum(map(_whole, channels))
         and out >= FILLED * _whole(out)
         and sum(channels) * out >= MIN_WEIGHTS
         and x.shape[0] * (positions or x.shape[-2] * x.shape[-1]) >= MIN_POSITIONS
@@ -175,14 +178,12 @@ def convolved_by(
     """
     n, _, height, width = maps[0].shape
     wanted = len(weight)
-    room = _whole(wanted) - wanted
-    if room:
-        weight, bias = F.pad(weight, (0,) * 7 + (room,)), None if bias is None else F.pad(bias, (0, room))
-        added = None if added is None else F.pad(added, (0,) * 5 + (room,))
-    out = _empty(n, len(weight), rows or height, width)
-    weights = torch.split(weight, [part.shape[1] for part in maps], dim=1)
-    sources = [Source(part, [Taps(own)]) for part, own in zip(maps, weights, strict=True)]
-    group = Group(out, weight.new_zeros(len(weight)) if bias is None else bias, added)
+    weights = [_filled(own, 1) for own in torch.split(weight, [part.shape[1] for part in maps], dim=1)]
+    weights = [_filled(own, 0) for own in weights]
+    bias = weight.new_zeros(wanted) if bias is None else bias
+    out = _empty(n, _whole(wanted), rows or height, width)
+    sources = [Source(_filled(part, 1), [Taps(own)]) for part, own in zip(maps, weights, strict=True)]
+    group = Group(out, _filled(bias, 0), None if added is None else _filled(added, 1))
     _run(sources, [group], slope, above=above)
     return out[:, :wanted]
 
@@ -213,6 +214,12 @@ def _is_known(conv: Convolution) -> bool:
         and (conv.groups, conv.padding_mode) == (1, "zeros")
         and (isinstance(conv, nn.Conv2d) or conv.output_padding == (stride - 1, stride - 1))
     )
+
+
+def _filled(x: Tensor, axis: int) -> Tensor:
+    """x with an axis of channels filled up by zeros."""
+    room = _whole(x.shape[axis]) - x.shape[axis]
+    return F.pad(x, (0, 0) * (x.ndim - 1 - axis) + (0, room)) if room else x
 
 
 def _whole(channels: int) -> int:

@@ -134,6 +134,13 @@ def test_channels_are_filled_up(out: int) -> None:
     assert_is(winograd.convolved(layer, x, slope=0.5, added=added), F.leaky_relu(exact(layer, x), 0.5) + added)
 
 
+@pytest.mark.parametrize("channels", [(12,), (24, 40), (16, 8, 33)], ids=str)
+def test_channels_that_are_read_are_filled_up(channels: tuple[int, ...]) -> None:
+    parts = [maps(count, seed=count) for count in channels]
+    layer = conv(sum(channels), 20)
+    assert_is(winograd.convolved(layer, *parts), exact(layer, torch.cat(parts, dim=1)))
+
+
 @pytest.mark.parametrize(("first", "last"), [(0, 5), (5, 9), (9, 14), (0, 14)])
 def test_rows_are_those_of_the_whole(first: int, last: int) -> None:
     layer, x = conv(16, 16), maps(16, 2, 14, 11)
