@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.pointwise import bias_of, columns, panels
+from codecspec.runtime.layers.one_by_one import bias_of, columns, panels
 from codecspec.runtime.layers.winograd import runs_here
 from codecspec.runtime.openmp import run_on_all_threads
 

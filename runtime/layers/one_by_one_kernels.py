@@ -110,7 +110,7 @@ product_and_sum, product_and_gate = _product(_write_sum), _product(_write_gated)
 
 @on_all_threads
 def convolve(at: int) -> None:
-    """What one thread does of a convolution, until no positions are left; see `runtime/layers/pointwise.py`."""
+    """What one thread does of a convolution, until no positions are left; see `runtime/layers/one_by_one.py`."""
     positions, depth, out_row = field(at, POSITIONS), field(at, CHANNELS), 4 * field(at, OUT_CHANNELS)
     row, panel = 4 * depth, depth * VECTOR_BYTES
     chunks = -(-positions // CHUNK)

@@ -47,7 +47,7 @@ def convolved(
     Returns:
         (N, out, H, W), channels_last.
     """
-    from codecspec.runtime.layers import pointwise_kernels as kernels
+    from codecspec.runtime.layers import one_by_one_kernels as kernels
 
     n, channels, height, width = x.shape
     if out is None:

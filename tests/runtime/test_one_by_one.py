@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from codecspec.runtime.layers import pointwise
+from codecspec.runtime.layers import one_by_one
 from codecspec.runtime.layers.residual_bottleneck import ResidualBottleneckBlock
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.layers.winograd import runs_here
@@ -45,18 +45,18 @@ def assert_near(out: Tensor, expected: Tensor) -> None:
 @torch.no_grad()
 def test_it_is_the_convolution(channels: tuple[int, int], size: tuple[int, int], bias: bool) -> None:
     conv, x = nn.Conv2d(*channels, 1, bias=bias), maps(2, channels[0], *size)
-    assert pointwise.suits(conv, x)
-    out = pointwise.convolved(conv, x)
+    assert one_by_one.suits(conv, x)
+    out = one_by_one.convolved(conv, x)
     assert out.is_contiguous(memory_format=torch.channels_last)
     assert_near(out, exact(conv, x))
-    assert_near(pointwise.convolved(conv, x, relu=True), exact(conv, x).relu())
+    assert_near(one_by_one.convolved(conv, x, relu=True), exact(conv, x).relu())
 
 
 @torch.no_grad()
 def test_rows_of_maps_are_read_added_and_written_where_they_are() -> None:
     conv, x, added, out = nn.Conv2d(32, 64, 1), maps(3, 32, 9, 7), maps(3, 64, 9, 7), maps(3, 64, 9, 7)
     before, rows = out.clone(), slice(2, 6)
-    pointwise.convolved(conv, x[:, :, rows], added=added[:, :, rows], out=out[:, :, rows])
+    one_by_one.convolved(conv, x[:, :, rows], added=added[:, :, rows], out=out[:, :, rows])
     assert_near(out[:, :, rows], (exact(conv, x) + added)[:, :, rows])
     assert torch.equal(out[:, :, :2], before[:, :, :2])
     assert torch.equal(out[:, :, 6:], before[:, :, 6:])
@@ -65,18 +65,18 @@ def test_rows_of_maps_are_read_added_and_written_where_they_are() -> None:
 @torch.no_grad()
 def test_the_number_of_threads_changes_nothing(threads: None) -> None:
     conv, x = nn.Conv2d(32, 64, 1), maps(2, 32, 31, 29)
-    expected = pointwise.convolved(conv, x)
+    expected = one_by_one.convolved(conv, x)
     for count in (1, 2, 5):
         torch.set_num_threads(count)
-        assert torch.equal(pointwise.convolved(conv, x), expected)
-    assert torch.equal(pointwise.convolved(conv, x[:, :, 3:4]), expected[:, :, 3:4])
+        assert torch.equal(one_by_one.convolved(conv, x), expected)
+    assert torch.equal(one_by_one.convolved(conv, x[:, :, 3:4]), expected[:, :, 3:4])
 
 
 @torch.no_grad()
 def test_what_is_no_number_stays_that() -> None:
     conv, x = nn.Conv2d(32, 32, 1), maps(1, 32, 3, 3)
     x[0, 0, 1, 1] = torch.nan
-    out = pointwise.convolved(conv, x, relu=True)
+    out = one_by_one.convolved(conv, x, relu=True)
     assert torch.isnan(out[0, :, 1, 1]).all()
     assert torch.isnan(out).sum() == 32
 
@@ -96,7 +96,7 @@ def test_what_is_no_number_stays_that() -> None:
     ids=["kernel", "stride", "channels", "format", "columns", "some channels", "type", "nothing"],
 )
 def test_others_go_another_way(conv: nn.Conv2d, x: Tensor) -> None:
-    assert not pointwise.suits(conv, x)
+    assert not one_by_one.suits(conv, x)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last], ids=str)
