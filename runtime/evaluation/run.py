@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,12 +87,15 @@ class EvaluationRun:
 
     def _warm_up(self, codec: Codec) -> None:
         """Code a small grey image, so that no image's time has in it what is made or loaded once."""
+        start = time.perf_counter()
         first = next(codec.parameters())
         x = torch.full((1, codec.spec.in_channels, codec.stride, codec.stride), 0.5, dtype=first.dtype)
         try:
             decode_image(codec, encode_image(codec, x.to(first.device), profile=self.profile, coder=self.coder))
         except SpecError:
             return  # each image will say why
+        finally:
+            self.result.warming_s += time.perf_counter() - start
 
 
 def digest_of_model(codec: Codec) -> str:
