@@ -11,6 +11,7 @@ import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
 from codecspec.runtime.layers.lane_kernels import (
+    BYTES,
     ROWS,
     add,
     filled,
@@ -44,7 +45,7 @@ _FIELDS = "next_task next_thread x out weight bias skip scratch scratch_size pos
 POINTWISE = np.dtype([(name, np.int64) for name in _FIELDS.split(" ")])
 """What `pointwise` is told.
 
-next_task, next_thread: counters from 0.
+next_task, next_thread: counters from 0, the latter 8 bytes behind the former.
 x, out: the addresses of (positions, inputs) and (positions, outputs).
 skip: of what is added, as large as out; or 0.
 scratch: for each thread scratch_size bytes, POSITIONS * inputs float32, if something stands before.
@@ -82,7 +83,7 @@ def linear(a, a_row, weight, bias, out, out_row, rows, inputs, outputs, skip, sk
                 columns(a, a_row, m, 64, bias + column * 4, 0, c, out_row, rows, depth)
             if first + depth == inputs and (skip or after):
                 for r in range(rows):
-                    for at in range(0, 64, 32):
+                    for at in range(0, 64, BYTES):
                         value = load(c + r * out_row + at)
                         if skip:
                             value = add(value, load(skip + r * skip_row + column * 4 + at))
@@ -105,7 +106,7 @@ def pointwise(at):
         x, out = job.x + first * row, job.out + first * out_row
         skip = job.skip + first * out_row if job.skip else 0
         if job.before:
-            for i in range(0, rows * row, 32):
+            for i in range(0, rows * row, BYTES):
                 store(gelu(load(x + i)), scratch + i)
             x = scratch
         linear(x, row, job.weight, job.bias, out, out_row, rows, job.inputs, job.outputs, skip, out_row, job.after)
@@ -121,10 +122,10 @@ def pack(at):
         if output >= job.outputs:
             return
         weight, packed = job.weight + output * row, job.packed + output * row
-        for i in range(0, row, 32):
+        for i in range(0, row, BYTES):
             transpose(weight + i, row, packed + i * 16, 64)
             transpose(weight + 8 * row + i, row, packed + i * 16 + 32, 64)
         if output < job.scaled:
             scale = filled(job.scale)
-            for line in range(packed, packed + 16 * row, 32):
+            for line in range(packed, packed + 16 * row, BYTES):
                 store(multiply(load(line), scale), line)

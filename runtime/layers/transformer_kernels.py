@@ -12,6 +12,7 @@ import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
 from codecspec.runtime.layers.lane_kernels import (
+    BYTES,
     add,
     filled,
     largest_of,
@@ -49,7 +50,7 @@ JOB = np.dtype(
 )
 """What `block` is told.
 
-next_task, next_thread: counters from 0.
+next_task, next_thread: counters from 0, the latter 8 bytes behind the former.
 x, out: (N, height, width, channels).
 gain_1 .. offset_2: of the layer norms; gain_1 is 0 where there are none.
 qkv .. fc2_bias: of the linear layers; the rows of queries are scaled by log2(e) / sqrt(width of a head).
@@ -64,7 +65,7 @@ _job_at = record_of(JOB)
 
 @part
 def _sum(x, y, out, size):
-    for i in range(0, size, 32):
+    for i in range(0, size, BYTES):
         store(add(load(x + i), load(y + i)), out + i)
 
 
@@ -73,15 +74,15 @@ def _normalize(x, out, gain, offset, size, epsilon):
     """A layer norm of one position."""
     share = np.float32(4) / np.float32(size)
     total = filled(ZERO)
-    for i in range(0, size, 32):
+    for i in range(0, size, BYTES):
         total = add(total, load(x + i))
     mean = filled(sum_of(total) * share)
     total = filled(ZERO)
-    for i in range(0, size, 32):
+    for i in range(0, size, BYTES):
         apart = subtract(load(x + i), mean)
         total = multiply_add(apart, apart, total)
     scale = filled(ONE / np.float32(math.sqrt(sum_of(total) * share + epsilon)))
-    for i in range(0, size, 32):
+    for i in range(0, size, BYTES):
         value = multiply(subtract(load(x + i), mean), scale)
         store(multiply_add(value, load(gain + i), load(offset + i)), out + i)
 
@@ -105,10 +106,10 @@ def _gather(job, base, first, count):
                 if job.gain_1:
                     _normalize(job.x + place, row, job.gain_1, job.offset_1, size, job.epsilon_1)
                 else:
-                    for i in range(0, size, 32):
+                    for i in range(0, size, BYTES):
                         store(load(job.x + place + i), row + i)
             else:
-                for i in range(0, size, 32):
+                for i in range(0, size, BYTES):
                     store(filled(ZERO), row + i)
             put_integer(place, base + job.places_at + 8 * number)
 
@@ -122,11 +123,11 @@ def _powers(scores, tokens, mask, shares):
         if mask:
             _sum(row, mask + r * size, row, size)
         largest = load(row)
-        for i in range(32, size, 32):
+        for i in range(BYTES, size, BYTES):
             largest = maximum(largest, load(row + i))
         top = filled(largest_of(largest))
         total = filled(ZERO)
-        for i in range(0, size, 32):
+        for i in range(0, size, BYTES):
             power = power_of_two(subtract(load(row + i), top))
             total = add(total, power)
             store(power, row + i)
@@ -156,7 +157,7 @@ def _attend_with_head(job, base, q, out, bias, mask):
             tile_8x8(scores + t * row, row, v + e * 4, qkv_row, zeros, 0, out + t * out_row + e * 4, out_row, tokens)
     for t in range(tokens):
         share = filled(float_at(base + job.shares_at + 4 * t))
-        for at in range(out + t * out_row, out + t * out_row + width * 4, 32):
+        for at in range(out + t * out_row, out + t * out_row + width * 4, BYTES):
             store(multiply(load(at), share), at)
 
 
@@ -208,7 +209,7 @@ def block(at):
     row, qkv_row = size + PADDING, 3 * size + PADDING
     rows, qkv, sums = base + job.rows_at, base + job.qkv_at, base + job.sums_at
     store(filled(ZERO), base + job.zeros_at)
-    store(filled(ZERO), base + job.zeros_at + 32)
+    store(filled(ZERO), base + job.zeros_at + BYTES)
     while True:
         first = taken(at) * job.per_task
         if first >= job.windows:
