@@ -128,6 +128,15 @@ def _of_vectors(count, operation):
 add = _of_vectors(2, lambda b, x, y: b.fadd(x, y))
 subtract = _of_vectors(2, lambda b, x, y: b.fsub(x, y))
 multiply = _of_vectors(2, lambda b, x, y: b.fmul(x, y))
+divide = _of_vectors(2, lambda b, x, y: b.fdiv(x, y))
+
+
+def _root(b, x):
+    function = b.module.declare_intrinsic("llvm.sqrt.v8f32", (), ir.FunctionType(EIGHT, [EIGHT]))
+    return b.call(function, [x])
+
+
+root = _of_vectors(1, _root)
 maximum = _of_vectors(2, _larger)
 multiply_add = _of_vectors(3, _multiply_add)
 """x * y + z, with one rounding where the processor can."""

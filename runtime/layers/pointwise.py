@@ -1,4 +1,5 @@
-"""1x1 convolutions on the CPU, with the GELU before, the skip and the GELU behind in the same pass over memory."""
+"""Products over the channels of every position on the CPU, with what stands around them in the same pass over memory:
+1x1 convolutions with GELUs and a sum, and divisive normalization."""
 
 from __future__ import annotations
 
@@ -27,30 +28,65 @@ def pointwise(
     Returns:
         (N, out, H, W), channels_last.
     """
+    from codecspec.runtime.layers.linear_kernels import GELU, NOTHING
+
+    before, after = (GELU if wanted else NOTHING for wanted in (gelu_before, gelu_after))
+    weight = conv.weight.view(conv.out_channels, conv.in_channels)
+    return _run(_last(x), weight, conv.bias, None if skip is None else _last(skip), before=before, after=after)
+
+
+def normalized(x: Tensor, gamma: Tensor, beta: Tensor, *, inverse: bool, in_place: bool) -> Tensor:
+    """x / sqrt(beta + gamma x^2) over the channels of every position, or x * sqrt(..); without gradients.
+
+    Args:
+        x: (N, C, H, W), float32 on the CPU (`kernels_take`), C a multiple of 16.
+        gamma: (C, C).
+        beta: (C).
+        inverse: multiply.
+        in_place: overwrite x, if it is channels_last.
+
+    Returns:
+        (N, C, H, W), channels_last.
+    """
+    from codecspec.runtime.layers.linear_kernels import OVER_ROOT, SQUARE, TIMES_ROOT
+
+    x = _last(x)
+    after = TIMES_ROOT if inverse else OVER_ROOT
+    return _run(x, gamma, beta, x, before=SQUARE, after=after, out=x if in_place else None)
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _run(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    other: Tensor | None,
+    *,
+    before: int,
+    after: int,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Run `linear_kernels.pointwise`: maps are channels_last, the weight is (out, C)."""
     from codecspec.runtime.layers import linear_kernels as kernels
 
-    x = x.contiguous(memory_format=torch.channels_last)
     n, inputs, height, width = x.shape
-    outputs = conv.out_channels
-    out = x.new_empty(n, height, width, outputs).permute(0, 3, 1, 2)
-    weight, bias = packed(conv.weight.view(outputs, inputs)), conv.bias
-    skip = skip.contiguous(memory_format=torch.channels_last) if skip is not None else None
-    threads = torch.get_num_threads()
-    scratch = x.new_empty(threads, kernels.POSITIONS * inputs if gelu_before else 0)
+    outputs = len(weight)
+    if out is None:
+        out = x.new_empty(n, height, width, outputs).permute(0, 3, 1, 2)
+    scratch = x.new_empty(torch.get_num_threads(), kernels.POSITIONS * (inputs + outputs))
+    tensors = {"x": x, "out": out, "weight": packed(weight), "bias": bias, "other": other, "scratch": scratch}
     given = job(
         kernels.POINTWISE,
-        x=x.data_ptr(),
-        out=out.data_ptr(),
-        weight=weight.data_ptr(),
-        bias=bias.data_ptr() if bias is not None else 0,
-        skip=skip.data_ptr() if skip is not None else 0,
-        scratch=scratch.data_ptr(),
-        scratch_size=kernels.POSITIONS * inputs * x.element_size(),
+        **{name: tensor.data_ptr() for name, tensor in tensors.items() if tensor is not None},
+        scratch_size=scratch[0].nbytes,
         positions=n * height * width,
         inputs=inputs,
         outputs=outputs,
-        before=kernels.GELU if gelu_before else kernels.NOTHING,
-        after=kernels.GELU if gelu_after else kernels.NOTHING,
+        before=before,
+        after=after,
     )
     run_on_all_threads(kernels.pointwise.address, given)
     return out

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codecspec.runtime.layers import window_gate
+from codecspec.runtime.layers.gdn import GDN
 from codecspec.runtime.layers.pointwise import pointwise, suits
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.layers.window_gate import ResidualUnit
@@ -86,3 +87,21 @@ def test_residual_units_compute_the_same_both_ways(monkeypatch: pytest.MonkeyPat
         torch.testing.assert_close(unit(x).double(), exact, rtol=1e-5, atol=1e-5)
         monkeypatch.setattr(window_gate, "pointwise", None)
         torch.testing.assert_close(unit.double()(x.double()), exact, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_divisive_normalization(memory_format: torch.memory_format, in_place: bool, inverse: bool) -> None:
+    torch.manual_seed(0)
+    gdn = GDN(48, inverse=inverse, in_place=in_place)
+    with torch.no_grad():
+        gdn.gamma.copy_(torch.rand(48, 48) * 0.5 + 0.01)
+        x = maps(2, 48, 7, 19).contiguous(memory_format=memory_format)
+        given = x.clone()
+        exact = gdn.double()(x.double())
+        choose_way(gdn.float(), fast=True)
+        found = gdn(x)
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-5)
+    if not in_place:
+        assert torch.equal(x, given)
