@@ -52,7 +52,8 @@ def coding_tables(model: EntropyModel) -> CodingTables:
     tables = _SHARED.get(content)
     if tables is None:
         tables = _SHARED[content] = CodingTables(cdf, lengths, offsets)
-    _ARRAYS[model] = _Arrays(buffers, [buffer._version for buffer in buffers], tables)
+    if not any(buffer.is_inference() for buffer in buffers):  # those do not say whether they changed
+        _ARRAYS[model] = _Arrays(buffers, [buffer._version for buffer in buffers], tables)
     return tables
 
 
@@ -106,6 +107,7 @@ class TableKeeper:
                 self._made_of[id(model)] = _snapshot(model)
 
     @torch.no_grad()
+    @torch.inference_mode(False)  # buffers that serve outside of it, too
     def prepare(self, module: nn.Module) -> bool:
         """Make every table that is missing or stale; True if there was one."""
         changed = False

@@ -46,5 +46,5 @@ def conv_band(conv: nn.Conv2d, x: Tensor, *, first: int, last: int, height: int)
 def rectified_band(conv: nn.Conv2d, x: Tensor, *, first: int, last: int, height: int) -> Tensor:
     """As `conv_band`, with a ReLU behind; faster where the convolution is large."""
     if winograd.suits(conv, x):
-        return winograd.convolved_rows(conv, x, last - first, above=first == 0, slope=0.0)
+        return winograd.convolved_by(conv.weight, conv.bias, x, rows=last - first, above=first == 0, slope=0.0)
     return conv_band(conv, x, first=first, last=last, height=height).relu_()

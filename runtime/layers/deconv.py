@@ -39,8 +39,10 @@ class Deconv(TwoWays, nn.ConvTranspose2d):
             return super().forward(x, output_size)
         factor = self.stride[0]
         weight = subpixel_weight(self.weight, factor)
-        phases = F.conv2d(x, weight, self.bias.repeat_interleave(factor**2), padding=weight.shape[-1] // 2)
-        return F.pixel_shuffle(phases, factor)
+        bias = self.bias.repeat_interleave(factor**2)
+        if weight.shape[-1] == winograd.KERNEL and winograd.suits_sizes(len(weight), x):
+            return F.pixel_shuffle(winograd.convolved_by(weight, bias, x), factor)
+        return F.pixel_shuffle(F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2), factor)
 
 
 def subpixel_weight(weight: Tensor, stride: int) -> Tensor:

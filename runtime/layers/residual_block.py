@@ -52,7 +52,7 @@ class ResidualBlockUpsample(FastOnCPU, PublishedUpsample):
     def _fast(self, x: Tensor) -> Tensor:
         first, skip = cast(nn.Conv2d, self.subpel_conv[0]), cast(nn.Conv2d, self.upsample[0])
         by_two = self.subpel_conv[1].upscale_factor == winograd.STRIDE
-        if not (by_two and winograd.suits(first, x) and winograd.suits(skip, x)):
+        if not (by_two and all(winograd.suits(conv, x, groups=winograd.STRIDE**2) for conv in (first, skip))):
             out: Tensor = PublishedUpsample.forward(self, x)
             return out
         inner = winograd.convolved_and_shuffled(first, x, slope=self.leaky_relu.negative_slope)

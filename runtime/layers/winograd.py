@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codecspec.runtime.openmp import run_on_all_threads, team
@@ -27,12 +28,16 @@ from codecspec.runtime.openmp import run_on_all_threads, team
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 CHANNELS = 16
 """Channels come in multiples of as many as a vector has at most."""
+FILLED = 0.7
+"""Share of the channels of the output that were asked for, at least; the others fill up vectors."""
 MIN_WEIGHTS = 32 * 32
 """Fewer pairs of channels do not pay for the tiles."""
 MIN_POSITIONS = 512
 """Fewer positions of the output do not pay for the taps."""
 BLOCK_BYTES = 2**22
 """Of the elements and products that a thread works on at a time."""
+KERNEL = 3
+"""The side of the kernels that all others come down to."""
 STRIDE = 2
 """The one stride other than 1 that is known here."""
 PHASES = (0, 0), (0, 1), (1, 0), (1, 1)
@@ -85,17 +90,32 @@ def runs_here() -> bool:
     return torch.backends.cpu.get_cpu_capability().startswith("AVX") and team() is not None
 
 
-def suits(conv: nn.Module, *maps: Tensor) -> bool:
-    """Whether `conv`, given maps beside each other, is such a convolution, and is faster this way."""
-    x = maps[0]
+def suits(conv: nn.Module, *maps: Tensor, groups: int = 1) -> bool:
+    """Whether `conv`, given maps beside each other, is such a convolution, and is faster this way.
+
+    With `groups` its output's channels are written to as many places.
+    """
+    if not (isinstance(conv, Convolution) and _is_known(conv) and conv.weight.dtype == maps[0].dtype):
+        return False
+    plain = isinstance(conv, nn.Conv2d) and conv.stride[0] == 1 and groups == 1
+    positions = maps[0].shape[-2] * maps[0].shape[-1]
+    if isinstance(conv, nn.Conv2d):
+        positions //= conv.stride[0] ** 2
+    whole = plain or conv.out_channels % (CHANNELS * groups) == 0
+    return whole and suits_sizes(conv.out_channels, *maps, positions=positions)
+
+
+def suits_sizes(out: int, *maps: Tensor, positions: int | None = None) -> bool:
+    """Whether it is faster this way to make `out` channels by a 3x3 convolution of maps beside each other, for as many
+    positions as they have if not said otherwise."""
+    x, channels = maps[0], [part.shape[1] for part in maps]
     return (
-        isinstance(conv, Convolution)
-        and _is_known(conv)
-        and all(channels % CHANNELS == 0 for channels in (conv.out_channels, *(part.shape[1] for part in maps)))
-        and conv.in_channels * conv.out_channels >= MIN_WEIGHTS
-        and x.device.type == "cpu"
-        and x.dtype == conv.weight.dtype == torch.float32
-        and _positions(conv, x) >= MIN_POSITIONS
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and all(each % CHANNELS == 0 for each in channels)
+        and out >= FILLED * _whole(out)
+        and sum(channels) * out >= MIN_WEIGHTS
+        and x.shape[0] * (positions or x.shape[-2] * x.shape[-1]) >= MIN_POSITIONS
         and runs_here()
     )
 
@@ -110,7 +130,8 @@ def convolved(conv: Convolution, *maps: Tensor, slope: float = 1.0, added: Tenso
         added: added behind that, of the output's shape.
 
     Returns:
-        (N, out, H / stride, W / stride), or (N, out, stride * H, stride * W) of a transposed one; channels_last.
+        (N, out, H / stride, W / stride), or (N, out, stride * H, stride * W) of a transposed one; the channels of a
+        position lie together.
     """
     n, _, height, width = maps[0].shape
     if isinstance(conv, nn.ConvTranspose2d):
@@ -118,36 +139,52 @@ def convolved(conv: Convolution, *maps: Tensor, slope: float = 1.0, added: Tenso
         taps = [Taps(conv.weight.transpose(0, 1), *_pick(conv, -STRIDE, phase)) for phase in PHASES]
         _run([Source(maps[0], taps)], _groups(out, [_bias(conv)] * len(PHASES), added), slope)
         return out
-    stride = conv.stride[0]
-    out = _empty(n, conv.out_channels, -(-height // stride), -(-width // stride))
-    if stride == 1:
-        widths = [part.shape[1] for part in maps]
-        weights = torch.split(conv.weight, widths, dim=1)
-        sources = [Source(part, [Taps(weight)]) for part, weight in zip(maps, weights, strict=True)]
-    else:
-        taps = [Taps(conv.weight, *_pick(conv, STRIDE, phase)) for phase in PHASES]
-        sources = [Source(_phase(maps[0], phase), [own]) for phase, own in zip(PHASES, taps, strict=True)]
+    if conv.stride[0] == 1:
+        return convolved_by(conv.weight, conv.bias, *maps, slope=slope, added=added)
+    out = _empty(n, conv.out_channels, -(-height // STRIDE), -(-width // STRIDE))
+    taps = [Taps(conv.weight, *_pick(conv, STRIDE, phase)) for phase in PHASES]
+    sources = [Source(_phase(maps[0], phase), [own]) for phase, own in zip(PHASES, taps, strict=True)]
     _run(sources, [Group(out, _bias(conv), added)], slope)
     return out
 
 
-def convolved_rows(conv: nn.Conv2d, x: Tensor, rows: int, *, above: bool, slope: float = 1.0) -> Tensor:
-    """Some rows of what a 3x3 convolution of stride 1 makes of maps of which only the rows that they need are there.
+def convolved_by(
+    weight: Tensor,
+    bias: Tensor | None,
+    *maps: Tensor,
+    slope: float = 1.0,
+    added: Tensor | None = None,
+    rows: int | None = None,
+    above: bool = True,
+) -> Tensor:
+    """The same for a convolution of stride 1, by its weight and bias; some rows of it, where not all of the maps' are
+    there.
 
     Args:
-        conv: see `convolved`.
-        x: (N, C, H, W).
-        rows: how many rows are asked for.
-        above: whether the first row of x is the first one of its maps, and zeros are above; else it is the row before
+        weight: (out, C, 3, 3).
+        bias: (out), or None.
+        maps: see `convolved`.
+        slope: see there.
+        added: see there.
+        rows: how many rows are asked for; as many as the maps have if None.
+        above: whether the first row of the maps is the first one of all, and zeros are above; else it is the row before
             those that are asked for.
-        slope: see `convolved`.
 
     Returns:
-        (N, out, rows, W); channels_last.
+        (N, out, rows, W).
     """
-    out = _empty(x.shape[0], conv.out_channels, rows, x.shape[-1])
-    _run([Source(x, [Taps(conv.weight)])], [Group(out, _bias(conv))], slope, above=above)
-    return out
+    n, _, height, width = maps[0].shape
+    wanted = len(weight)
+    room = _whole(wanted) - wanted
+    if room:
+        weight, bias = F.pad(weight, (0,) * 7 + (room,)), None if bias is None else F.pad(bias, (0, room))
+        added = None if added is None else F.pad(added, (0,) * 5 + (room,))
+    out = _empty(n, len(weight), rows or height, width)
+    weights = torch.split(weight, [part.shape[1] for part in maps], dim=1)
+    sources = [Source(part, [Taps(own)]) for part, own in zip(maps, weights, strict=True)]
+    group = Group(out, weight.new_zeros(len(weight)) if bias is None else bias, added)
+    _run(sources, [group], slope, above=above)
+    return out[:, :wanted]
 
 
 def convolved_and_shuffled(conv: nn.Conv2d, x: Tensor, *, slope: float = 1.0, added: Tensor | None = None) -> Tensor:
@@ -178,10 +215,9 @@ def _is_known(conv: Convolution) -> bool:
     )
 
 
-def _positions(conv: Convolution, x: Tensor) -> int:
-    """Of each of the convolutions of stride 1 that it comes down to."""
-    strided = isinstance(conv, nn.Conv2d) and conv.stride[0] == STRIDE
-    return x.shape[0] * x.shape[-2] * x.shape[-1] // (STRIDE**2 if strided else 1)
+def _whole(channels: int) -> int:
+    """Channels, filled up."""
+    return -(-channels // CHANNELS) * CHANNELS
 
 
 def _empty(n: int, channels: int, height: int, width: int) -> Tensor:

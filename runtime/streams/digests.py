@@ -96,4 +96,5 @@ def _fingerprint(weights: Sequence[Tensor]) -> list[int]:
     """What changes with the weights, at the cost of reading them where they are."""
     whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}
     sums = [weight.view(whole[weight.element_size()]).sum(dtype=torch.int64) for weight in weights]
-    return [*(weight._version for weight in weights), *(int(total) for total in torch.stack(sums).tolist())]
+    versions = [0 if weight.is_inference() else weight._version for weight in weights]
+    return [*versions, *(int(total) for total in torch.stack(sums).tolist())]

@@ -14,18 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec import compile_spec
 from codecspec.runtime.latent_codecs.channel_groups import ChannelGroupsLatentCodec
 from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
 from codecspec.runtime.latent_codecs.mean_scale_head import build_mean_scale_head
 from codecspec.runtime.layers import winograd
 from codecspec.runtime.layers.conv import Conv2d, give_ways, run_fused
+from codecspec.runtime.layers.deconv import Deconv
 from codecspec.runtime.layers.entropy_transform import make_entropy_transform
 from codecspec.runtime.layers.residual_block import ResidualBlock, ResidualBlockUpsample
 from codecspec.runtime.layers.residual_bottleneck import ResidualBottleneckBlock
 from codecspec.runtime.layers.seen_maps import SeenMaps
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.openmp import run_on_all_threads, team
-from tests.runtime.small_codecs import images, small
+from tests.golden.golden_models import fill
+from tests.runtime.small_codecs import GAIN, SMALL, images
 
 pytestmark = pytest.mark.skipif(not winograd.runs_here(), reason="no AVX2 here, or another OpenMP than GNU's")
 SIZES = [(1, 1, 1), (2, 6, 8), (1, 17, 5), (3, 2, 9), (1, 23, 30)]
@@ -124,11 +127,18 @@ def test_several_maps_are_convolved_as_joined() -> None:
     assert_is(winograd.convolved(layer, *parts), exact(layer, torch.cat(parts, dim=1)))
 
 
+@pytest.mark.parametrize("out", [3, 12, 16, 20])
+def test_channels_are_filled_up(out: int) -> None:
+    layer, x, added = conv(16, out), maps(16), maps(out, seed=1)
+    assert_is(winograd.convolved(layer, x), exact(layer, x))
+    assert_is(winograd.convolved(layer, x, slope=0.5, added=added), F.leaky_relu(exact(layer, x), 0.5) + added)
+
+
 @pytest.mark.parametrize(("first", "last"), [(0, 5), (5, 9), (9, 14), (0, 14)])
 def test_rows_are_those_of_the_whole(first: int, last: int) -> None:
     layer, x = conv(16, 16), maps(16, 2, 14, 11)
     rows = x[:, :, max(first - 1, 0) : last + 1]
-    found = winograd.convolved_rows(layer, rows, last - first, above=first == 0, slope=0.0)
+    found = winograd.convolved_by(layer.weight, layer.bias, rows, rows=last - first, above=first == 0, slope=0.0)
     assert_is(found, exact(layer, x)[:, :, first:last].relu())
 
 
@@ -186,7 +196,11 @@ def test_what_it_suits(always: None) -> None:
     assert winograd.suits(strided(16, 16), x)
     assert winograd.suits(transposed(16, 16), x)
     assert not winograd.suits(nn.GELU(), x)
-    assert not winograd.suits(conv(16, 24), x)
+    assert winograd.suits(conv(16, 12), x)
+    assert not winograd.suits(conv(16, 8), x)
+    assert not winograd.suits(transposed(16, 12), x)
+    assert winograd.suits(conv(16, 64), x, groups=4)
+    assert not winograd.suits(conv(16, 32), x, groups=4)
     assert not winograd.suits(conv(16, 16), maps(8), maps(8))
     assert not winograd.suits(conv(16, 16).double(), x.double())
     assert not winograd.suits(conv(16, 16).half(), x.half())
@@ -208,6 +222,8 @@ LARGE = {
     "residual of another width": lambda: ResidualBlock(16, 32),
     "residual_bottleneck": lambda: ResidualBottleneckBlock(32),
     "residual_upsample": lambda: ResidualBlockUpsample(16, 16, 2),
+    "residual_upsample to few": lambda: ResidualBlockUpsample(16, 8, 2),
+    "to an image": lambda: Deconv(16, 3, 5, stride=2),
     "residual_upsample by 3": lambda: ResidualBlockUpsample(16, 16, 3),
 }
 
@@ -288,17 +304,35 @@ def test_changed_weights_are_seen(always: None) -> None:
     assert_is(fast, net(x).double())
 
 
-@pytest.mark.parametrize("name", ["wacnn", "stf", "tcm", "cca-aux"])
+WIDE: dict[str, dict[str, Any]] = {
+    "bmshj2018-hyperprior": {"N": 16, "M": 32},
+    "cca-aux": {**SMALL["cca-aux"], "widths": [16, 16, 32], "M": 80, "Z": 16},
+    "mbt2018-mean": {"N": 16, "M": 32},
+    "elic": {"N": 32, "M": 64, "groups": [16, 16, 32]},
+    "stf": {**SMALL["stf"], "embed": 16},
+    "tcm": {**SMALL["tcm"], "M": 80},
+    "wacnn": {**SMALL["wacnn"], "N": 32, "M": 80},
+}
+"""Params of which the channels come in vectors."""
+
+
+@pytest.mark.parametrize("name", WIDE)
 @pytest.mark.parametrize("size", [(2, 64, 64), (1, 100, 70)])
-def test_codecs_decode_what_forward_says(always: None, name: str, size: tuple[int, int, int]) -> None:
-    codec = small(name)
+def test_codecs_decode_what_forward_says(
+    always: None, monkeypatch: pytest.MonkeyPatch, name: str, size: tuple[int, int, int]
+) -> None:
+    codec = compile_spec(name, **WIDE[name])
+    fill(codec, GAIN[name])
     x = images(*size)
-    with torch.no_grad():
+    runs: list[int] = []
+    run = winograd.run_on_all_threads
+    monkeypatch.setattr(winograd, "run_on_all_threads", lambda *args: [runs.append(1), run(*args)])
+    fast = codec(x)
+    assert len(runs) > 5
+    coded = codec.compress(x)
+    decoded = codec.decompress(coded["strings"], coded["shape"])["x_hat"]
+    with codec.computing("reference"):
         reference = codec(x)
-        codec.numerics = "fast"
-        fast = codec(x)
-        coded = codec.compress(x)
-        decoded = codec.decompress(coded["strings"], coded["shape"])["x_hat"]
     assert torch.equal(decoded, fast["x_hat"].clamp(0, 1))
     likelihoods, expected = (out["likelihoods"]["y"] for out in (fast, reference))
     torch.testing.assert_close(likelihoods, expected, rtol=1e-4, atol=1e-4)
