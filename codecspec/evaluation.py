@@ -48,6 +48,7 @@ def evaluate(
 
     Raises:
         UsageError: there are no images, `folder` cannot be written to, or `max_memory` is no amount of memory.
+        BuildError: the weights of a codec that was given changed meanwhile.
     """
     from codecspec.runtime.evaluation.evaluation import Evaluation, Failure
     from codecspec.runtime.evaluation.journal import Journal

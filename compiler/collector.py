@@ -34,7 +34,15 @@ def collect_rarely() -> None:
     """Leave alone what was imported, and look for garbage about once for each checkpoint, in this process from now on.
 
     Python's default, every 700 objects and now and then among all there are, is a third of the time that reading
-    checkpoints takes.
+    checkpoints takes, a sixth of that of importing torch, and a third of that of loading the kernels that code.
     """
     gc.freeze()
     gc.set_threshold(OBJECTS)
+
+
+def leave_all() -> None:
+    """Look at nothing any more, where the process is about to end.
+
+    Python would look once more for garbage among all objects, which is most of a second after a codec has run.
+    """
+    gc.freeze()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from codecspec.compiler.canonical import spec_hash
 from codecspec.compiler.lower import lower
@@ -20,16 +20,22 @@ _TWINS = (("latent_codec.h_s.mean.", "latent_codec.h_s.scale."),)
 _TWIN_STEPS = (("mean_cc", "scale_cc"), ("mean_support_transform", "scale_support_transform"))
 
 
+Aspect = Literal["chunks", "parity", "support", "activation", "nets"]
+"""What of a spec differs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A plan with the tensors of another.
 
     Args:
-        change: what is different, in words.
+        aspect: what is different.
+        change: the difference, in words.
         plan: its plan; the manifest is that of the other.
         renamed: keys of which tensors are taken in place of their own: pairs of nets that were swapped.
     """
 
+    aspect: Aspect
     change: str
     plan: Plan
     renamed: dict[str, str]
@@ -43,18 +49,18 @@ def variants(plan: Plan) -> list[Variant]:
     """
     found: list[Variant] = []
     seen = {spec_hash(plan.spec)}
-    for change, spec in _changed(plan.spec):
+    for aspect, change, spec in _changed(plan.spec):
         try:
             other = lower(spec)
         except SchemaError:
             continue  # no spec after that change
         if spec_hash(other.spec) not in seen and other.manifest() == plan.manifest():
             seen.add(spec_hash(other.spec))
-            found.append(Variant(change, other, {}))
+            found.append(Variant(aspect, change, other, {}))
     return [*found, *_swapped_nets(plan)]
 
 
-def _changed(spec: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
+def _changed(spec: ModelSpec) -> Iterator[tuple[Aspect, str, ModelSpec]]:
     def swapped_chunks(node: SpecModel) -> dict[str, Any]:
         chunks = getattr(node, "chunks", ())
         return {"chunks": chunks[::-1]} if len(chunks) == 2 else {}
@@ -68,13 +74,19 @@ def _changed(spec: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
         return {"emit_mean_support": {"pre": "post", "post": "pre"}[emit]} if emit in ("pre", "post") else {}
 
     chunks = _first(spec, "chunks")
-    yield f"chunks are {', '.join(chunks[::-1])}", _with(spec, swapped_chunks)
+    yield "chunks", f"chunks are {', '.join(chunks[::-1])}", _with(spec, swapped_chunks)
     parity = _first(spec, "parity")
-    yield f"anchors where row + column is {'odd' if parity == 'even' else 'even'}", _with(spec, other_parity)
+    yield (
+        "parity",
+        f"anchors are where row + column is {'odd' if parity == 'even' else 'even'}",
+        _with(spec, other_parity),
+    )
     emit = _first(spec, "emit_mean_support")
-    yield f"the mean support is emitted {'post' if emit == 'pre' else 'pre'} transform", _with(spec, emitted)
-    yield from _supports(spec)
-    yield from _activations(spec)
+    yield "support", f"the mean support is emitted {'post' if emit == 'pre' else 'pre'} transform", _with(spec, emitted)
+    for change, other in _supports(spec):
+        yield "support", change, other
+    for change, other in _activations(spec):
+        yield "activation", change, other
 
 
 def _supports(spec: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
@@ -162,7 +174,7 @@ def _swapped_nets(plan: Plan) -> Iterator[Variant]:
         ("the weights of all nets for means and scales are under each other's keys", both if sides and heads else {}),
     ):
         if renamed and all(twin in manifest and manifest[twin] == manifest[key] for key, twin in renamed.items()):
-            yield Variant(change, plan, renamed)
+            yield Variant("nets", change, plan, renamed)
 
 
 def _twin(key: str, pairs: tuple[tuple[str, str], ...]) -> str:

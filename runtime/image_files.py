@@ -165,7 +165,8 @@ def _read(image: Image.Image, data: bytes, where: str) -> ImageFile:
         message = f"its samples are of mode {mode}; more than 8 bits a sample are read from PNG and PPM"
         raise StreamError("E-image", where, message, "convert it to PNG")
     grey = image.mode in _GREY
-    rgb = np.asarray(_as_rgb(ImageOps.exif_transpose(image), where))
+    ImageOps.exif_transpose(image, in_place=True)
+    rgb = np.asarray(_as_rgb(image, where))
     return ImageFile(_tensor(rgb, 255), grey, 8)
 
 
@@ -197,4 +198,4 @@ def _as_rgb(image: Image.Image, where: str) -> Image.Image:
     if image.mode not in _PLAIN:
         message = f"its samples are of mode {image.mode}; RGB, grey and palette images are coded"
         raise StreamError("E-image", where, message)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

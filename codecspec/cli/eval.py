@@ -14,6 +14,7 @@ from codecspec.cli.max_memory import MaxMemory, memory_allowed
 from codecspec.cli.outputs import require_output
 from codecspec.cli.progress import progress_bar
 from codecspec.cli.say import note, print_json, remark
+from codecspec.cli.started import seconds_since_start
 from codecspec.schema.errors import UsageError
 from codecspec.schema.whole_file import whole_file
 
@@ -69,7 +70,7 @@ def eval_models(
     num_images = len(image_files(images))
     if output is not None:
         _make_folder(output)
-    printer = _Printer(luma, silent=quiet or as_csv or as_json)
+    printer = _Printer(luma, seconds_since_start(), silent=quiet or as_csv or as_json)
     with progress_bar(len(models) * num_images, "evaluating") as advance:
 
         def watch(outcome: Row | Failure) -> None:
@@ -112,11 +113,13 @@ class _Printer:
 
     Args:
         luma: PSNR is that of Y.
+        starting_s: seconds from the start of the process to that of the evaluation; None where that is not known.
         silent: nothing is printed of single images.
     """
 
-    def __init__(self, luma: bool, *, silent: bool) -> None:
+    def __init__(self, luma: bool, starting_s: float | None, *, silent: bool) -> None:
         self._luma = luma
+        self._starting_s = starting_s
         self._silent = silent
         self._model = ""
 
@@ -140,8 +143,19 @@ class _Printer:
         if resumed:
             print(f"{resumed} of {len(found.rows)} results are from earlier runs")
         elif found.coding_s:
-            share = found.coding_s / found.wall_s
-            print(f"coding took {share:.1%} of {found.wall_s:.1f} s; opening models {found.opening_s:.1f} s")
+            print(self._times(found))
+
+    def _times(self, found: Evaluation) -> str:
+        """How much of the evaluation was coding, what the rest of it went to, and what came before."""
+        measuring_s = found.wall_s - found.coding_s - found.opening_s - found.warming_s
+        parts = {
+            "opening models": found.opening_s,
+            "warming up": found.warming_s,
+            "reading images and measuring": measuring_s,
+        }
+        rest = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items())
+        before = "" if self._starting_s is None else f"; starting took {self._starting_s:.1f} s before that"
+        return f"coding took {found.coding_s / found.wall_s:.1%} of {found.wall_s:.1f} s; {rest}{before}"
 
     def _head(self) -> str:
         return _HEAD.replace("  PSNR", "PSNR-Y") if self._luma else _HEAD

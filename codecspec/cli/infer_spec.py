@@ -13,7 +13,6 @@ from codecspec.cli.exits import ExitCode
 from codecspec.cli.outputs import require_output
 from codecspec.cli.run import run
 from codecspec.cli.say import print_json, problems_json, report
-from codecspec.compiler.collector import collect_rarely
 from codecspec.schema.errors import SpecError
 from codecspec.schema.whole_file import whole_file
 
@@ -148,5 +147,4 @@ add_command(
 
 def main() -> None:
     """Entry point of `infer-spec`."""
-    collect_rarely()
     run(app)

@@ -14,6 +14,7 @@ import typer
 
 from codecspec.cli.exits import ExitCode
 from codecspec.cli.say import print_json, problems_json
+from codecspec.compiler.collector import collect_rarely, leave_all
 from codecspec.runtime.compressai_import import leave_out
 from codecspec.schema.errors import SpecError, UsageError
 
@@ -25,6 +26,7 @@ _REFUSED: type[Exception] = typer.BadParameter.__mro__[2]
 def run(app: typer.Typer) -> NoReturn:
     """Run a command and end the process."""
     leave_out()
+    collect_rarely()
     with _signals_heard() as heard:
         try:
             code = _code_of(app)
@@ -35,6 +37,7 @@ def run(app: typer.Typer) -> NoReturn:
             code = ExitCode(128 + (heard[0] if heard else signal.SIGINT))
             print(STOPPED[code], file=sys.stderr)
         code = _flushed(code)
+    leave_all()
     sys.exit(code)
 
 
@@ -44,7 +47,8 @@ def _code_of(app: typer.Typer) -> int:
     try:
         ended = app(standalone_mode=not as_json)  # typer says its errors itself, as text, where it stands alone
     except SystemExit as end:
-        return int(end.code or 0)
+        # Where the reader of a help page goes away, rich and typer end with 1, as of an error.
+        return ExitCode.CLOSED if isinstance(end.__context__, BrokenPipeError) else int(end.code or 0)
     except SpecError as error:
         _tell(error, as_json)
         return ExitCode.WRONG

@@ -10,6 +10,7 @@ import signal
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ CHUNK = 8
 """Files that a process takes at a time."""
 MAX_KNOWN = 256
 """Checkpoints whose inference a process remembers."""
+ENDED = "E-checkpoint: the system ended the process that read it, as it does when memory runs out"
 _HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if hasattr(signal, "pthread_sigmask") else set()
 
 
@@ -66,6 +68,8 @@ def checkpoints_below(folder: str | os.PathLike[str]) -> list[Path]:
 def scan(paths: list[Path], *, workers: int | None = None, done: Callable[[], None] | None = None) -> list[Scanned]:
     """What each checkpoint is, or why that is not known, in the order of `paths`.
 
+    Where a process is killed, the files that it may have been reading are read once more, each in a process of its own.
+
     Args:
         paths: files of weights.
         workers: processes; one per core by default, and none of its own for a few files.
@@ -84,11 +88,42 @@ def _results(paths: list[Path], workers: int) -> Iterator[Scanned]:
     if workers <= 1:
         yield from map(scan_file, paths)
         return
+    left = paths
+    while left:
+        count = 0
+        try:
+            for result in _in_processes(left, workers, CHUNK):
+                count += 1
+                yield result
+        except BrokenProcessPool:
+            left = left[count:]
+        else:
+            return
+        # One of the files that were being read ended its process, or too many at once did.
+        yield from map(_scan_apart, left[: workers * CHUNK])
+        left = left[workers * CHUNK :]
+
+
+def _scan_apart(path: Path) -> Scanned:
+    """`scan_file` in a process of its own, which may be killed."""
+    try:
+        (found,) = _in_processes([path], 1, 1)
+    except BrokenProcessPool:
+        return Scanned(path=str(path), size=path.stat().st_size, problem=ENDED)
+    return found
+
+
+def _in_processes(paths: list[Path], workers: int, chunk: int) -> Iterator[Scanned]:
+    """`scan_file` of each path, in order.
+
+    Raises:
+        BrokenProcessPool: a process was killed; the other ones are ended.
+    """
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, initializer=_start_worker)
     try:
         with _signals_held():
-            results = pool.map(scan_file, paths, chunksize=CHUNK)
+            results = pool.map(scan_file, paths, chunksize=chunk)
         yield from results
     except BaseException:
         for process in set(multiprocessing.active_children()) - others:

@@ -119,6 +119,7 @@ class Evaluation:
         device: where it ran.
         wall_s: seconds that all of it took.
         opening_s: of those, for opening the models.
+        warming_s: of those, for coding one small image with each model before the others, which no other time holds.
         coding_s: of those, for coding and decoding.
     """
 
@@ -128,6 +129,7 @@ class Evaluation:
     device: str
     wall_s: float = 0.0
     opening_s: float = 0.0
+    warming_s: float = 0.0
     coding_s: float = 0.0
 
     @property

@@ -39,8 +39,9 @@ class Measurement:
         psnr_rgb: dB.
         psnr_y: dB.
         ms_ssim: 0 to 1; None for an image with a side under 161 pixels.
-        encode_s: seconds from samples in memory to a file's bytes, the likelihoods taken down on the way.
-        decode_s: seconds from a file's bytes to samples in memory.
+        encode_s: seconds from samples in memory to a file's bytes, the likelihoods taken down on the way. An evaluation
+            reads the weights once for what all streams say of them, and not in this.
+        decode_s: seconds from a file's bytes to samples in memory; as there.
         peak_bytes: most memory in use meanwhile, see `peak_memory`.
         cause: why the file is larger or smaller than its likelihoods say; empty where the gap is small.
     """

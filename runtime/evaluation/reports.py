@@ -55,6 +55,7 @@ def as_content(evaluation: Evaluation) -> dict[str, Any]:
         "device": evaluation.device,
         "wall_s": evaluation.wall_s,
         "opening_s": evaluation.opening_s,
+        "warming_s": evaluation.warming_s,
         "coding_s": evaluation.coding_s,
         "models": [_model(model) for model in evaluation.models],
         "failures": [asdict(failure) for failure in evaluation.failures],

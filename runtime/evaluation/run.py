@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from codecspec.runtime.evaluation.measurement import Measurement, measure_coded,
 from codecspec.runtime.image_files import read_image_file
 from codecspec.runtime.streams.container import Coder, Profile
 from codecspec.runtime.streams.digests import decoder_weights, digest_of, tables_digest
-from codecspec.runtime.streams.image_streams import decode_image, encode_image
+from codecspec.runtime.streams.image_streams import decode_image, encode_image, model_known
 from codecspec.schema.errors import SpecError
 
 if TYPE_CHECKING:
@@ -48,12 +49,20 @@ class EvaluationRun:
     watch: Watch
 
     def add(self, codec: Codec, name: str) -> None:
-        """Put a model on all images."""
+        """Put a model on all images.
+
+        Raises:
+            BuildError: its weights changed meanwhile.
+        """
         codec.prepare_tables()
         parameters = sum(parameter.numel() for parameter in codec.parameters())
         model = ModelEvaluation(name, codec.spec.name, codec.spec_hash, digest_of_model(codec), parameters)
         self.result.models.append(model)
         computed = f"{model.digest} {codec.numerics} {next(codec.parameters()).device}"
+        with model_known(codec):
+            self._all_images(codec, model, computed)
+
+    def _all_images(self, codec: Codec, model: ModelEvaluation, computed: str) -> None:
         warm = False
         for image, path in self.images:
             try:
@@ -65,12 +74,12 @@ class EvaluationRun:
                     warm = True
                 measured = known or self._measured(codec, data, str(path))
             except (SpecError, OSError, MemoryError, torch.OutOfMemoryError) as error:
-                self.failed(Failure(name, image, _said(error)))
+                self.failed(Failure(model.name, image, _said(error)))
                 continue
             if known is None:
                 self.journal.add(computed, digest, measured)
                 self.result.coding_s += (measured.encode_s or 0) + (measured.decode_s or 0)
-            model.rows.append(Row(name, image, measured, resumed=known is not None))
+            model.rows.append(Row(model.name, image, measured, resumed=known is not None))
             self.watch(model.rows[-1])
 
     def failed(self, failure: Failure) -> None:
@@ -86,12 +95,15 @@ class EvaluationRun:
 
     def _warm_up(self, codec: Codec) -> None:
         """Code a small grey image, so that no image's time has in it what is made or loaded once."""
+        start = time.perf_counter()
         first = next(codec.parameters())
         x = torch.full((1, codec.spec.in_channels, codec.stride, codec.stride), 0.5, dtype=first.dtype)
         try:
             decode_image(codec, encode_image(codec, x.to(first.device), profile=self.profile, coder=self.coder))
         except SpecError:
             return  # each image will say why
+        finally:
+            self.result.warming_s += time.perf_counter() - start
 
 
 def digest_of_model(codec: Codec) -> str:

@@ -6,28 +6,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.drop_path import DropPath
+from codecspec.runtime.layers.mlp import MLP
+from codecspec.runtime.layers.transformer_pass import attend_fast
 from codecspec.runtime.layers.two_ways import TwoWays
-from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_bands, attend_in_windows
-
-
-class MLP(nn.Module):
-    """Linear, GELU, linear, over the last axis.
-
-    Args:
-        channels: C, in and out.
-        hidden: channels between.
-    """
-
-    def __init__(self, channels: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(channels, hidden)
-        self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(.., C) -> (.., C)."""
-        out: Tensor = self.fc2(self.act(self.fc1(x)))
-        return out
+from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_windows
 
 
 class TransformerBlock(TwoWays):
@@ -79,12 +61,5 @@ class TransformerBlock(TwoWays):
 
     def _fast(self, x: Tensor) -> Tensor:
         """(N, H, W, C) -> (N, H, W, C); nothing is dropped."""
-        return attend_in_bands(
-            self.attn,
-            x,
-            shift=self.shift,
-            masked=self.masked,
-            before=self.norm1,
-            after=nn.Sequential(self.norm2, self.mlp),
-            widest=self.mlp.fc1.out_features,
-        )
+        norms = self.norm1, self.norm2
+        return attend_fast(self.attn, x, shift=self.shift, masked=self.masked, norms=norms, mlp=self.mlp)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.window_attention import WindowedAttention
+from codecspec.runtime.layers.pointwise import pointwise, suits
+from codecspec.runtime.layers.two_ways import TwoWays
+from codecspec.runtime.layers.windowed_attention import WindowedAttention
 
 
-class ResidualUnit(nn.Module):
+class ResidualUnit(TwoWays):
     """GELU(x + conv(x)), conv = 1x1 to half the channels, GELU, 3x3, GELU, 1x1 back."""
 
     def __init__(self, channels: int) -> None:
@@ -25,6 +29,10 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
+        first, last = cast(nn.Conv2d, self.conv[0]), cast(nn.Conv2d, self.conv[-1])
+        if self.goes_fast_on_cpu(x) and suits(first, x) and suits(last, x):
+            half = self.conv[2](pointwise(x, first, gelu_after=True))
+            return pointwise(half, last, gelu_before=True, skip=x, gelu_after=True)
         return F.gelu(x + self.conv(x))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -98,8 +101,36 @@ def decode_image(codec: Codec, stream: Stream, *, rates: list[PartRate] | None =
     return x_hat.mean(1, keepdim=True) if picture.channels == 1 else x_hat
 
 
+_KNOWN: WeakKeyDictionary[Codec, Model] = WeakKeyDictionary()
+
+
+@contextmanager
+def model_known(codec: Codec) -> Iterator[None]:
+    """Have what streams say of a codec computed once, for many images whose coding does not change its weights.
+
+    By itself coding and decoding each read all weights, as no count that PyTorch keeps tells of every change to them;
+    here they are read at the begin and at the end.
+
+    Raises:
+        BuildError: the weights or tables are others at the end, so that streams that were written name the wrong ones.
+    """
+    if codec in _KNOWN:
+        yield
+        return
+    before = _KNOWN[codec] = model_of(codec)
+    try:
+        yield
+    finally:
+        del _KNOWN[codec]
+    if model_of(codec) != before:
+        message = "they changed while images were coded with them as with one model"
+        raise BuildError("E-input", "weights", message, "code again what was coded, with weights that stay")
+
+
 def model_of(codec: Codec) -> Model:
     """What a stream says of its model."""
+    if codec in _KNOWN:
+        return _KNOWN[codec]
     codec.prepare_tables()
     digests = bytes.fromhex(codec.spec_hash), weights_digest(codec), tables_digest(codec)
     return Model(*(digest[:DIGEST_BYTES] for digest in digests))

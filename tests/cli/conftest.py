@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -48,10 +49,14 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         capsys.readouterr()
         main = import_module(f"codecspec.cli.{name.replace('-', '_')}").main
         code: object = None
+        threshold = gc.get_threshold()
         try:
             main()
         except SystemExit as end:
             code = end.code
+        finally:  # a command may do with its process what it likes; this one goes on
+            gc.unfreeze()
+            gc.set_threshold(*threshold)
         out, err = capsys.readouterr()
         assert isinstance(code, int), "a command ends with an exit code"
         return Outcome(code, out, err)

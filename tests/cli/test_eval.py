@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -60,6 +61,23 @@ def test_figures_that_are_printed(command: Command, models: Path, pictures: Path
     assert "  2 of 2 images have no MS-SSIM: a side is under 161 pixels" in lines
     assert any(line.endswith("2 of 2 files differ by over 1% from likelihoods") for line in lines)
     assert lines[-1].startswith("coding took ")
+
+
+def test_where_the_time_of_a_process_went(process: Command, models: Path, pictures: Path) -> None:
+    begin = time.monotonic()
+    done = process("codecspec", "eval", models / "mbt2018-mean.safetensors", pictures)
+    passed = time.monotonic() - begin
+    said = re.fullmatch(
+        r"coding took ([\d.]+)% of ([\d.]+) s; opening models ([\d.]+) s, warming up ([\d.]+) s, "
+        r"reading images and measuring ([\d.]+) s; starting took ([\d.]+) s before that",
+        done.out.splitlines()[-1],
+    )
+    assert said is not None, done.out
+    percent, wall, opening, warming, measuring, starting = map(float, said.groups())
+    assert percent / 100 * wall + opening + warming + measuring == pytest.approx(wall, abs=0.25)
+    assert 0.1 < starting < passed
+    assert wall + starting <= passed + 0.1
+    assert warming > 0
 
 
 def test_a_folder_of_results(command: Command, models: Path, pictures: Path, tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ FIGURES: dict[str, dict[str, str]] = {
     "codecspec eval": {
         "wall_s": CLOCK,
         "opening_s": CLOCK,
+        "warming_s": CLOCK,
         "coding_s": CLOCK,
         "models.*.parameters": PARAMETERS,
         "models.*encode_s": CLOCK,

@@ -10,7 +10,11 @@ from tests.runtime.small_codecs import SMALL
 
 EXPECTED = {
     "mbt2018-mean": ["chunks are means, scales"],
-    "elic": ["chunks are means, scales", "anchors where row + column is odd", "slices are seen in the opposite order"],
+    "elic": [
+        "chunks are means, scales",
+        "anchors are where row + column is odd",
+        "slices are seen in the opposite order",
+    ],
     "wacnn": [
         "the most recent 3 slices are seen",
         "slices are seen in the opposite order",
@@ -43,3 +47,11 @@ def test_the_name_of_what_is_emitted_is_right() -> None:
     other = next(v for v in variants(plan) if "emitted" in v.change)
     assert emit not in other.change
     assert other.plan.spec.latent_codec.y.context.emit_mean_support in other.change  # type: ignore[union-attr]
+
+
+def test_what_each_is_about() -> None:
+    words = {"chunks are": "chunks", "anchors": "parity", "slices": "support", "the mean support": "support"}
+    words |= {"the most": "support", "the first": "support", "every": "activation", "the weights of": "nets"}
+    for name, params in SMALL.items():
+        for variant in variants(cs.lower(cs.load_spec(name, **params))):
+            assert [variant.aspect] == [about for begin, about in words.items() if variant.change.startswith(begin)]

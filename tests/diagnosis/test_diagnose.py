@@ -194,6 +194,12 @@ def test_mean_and_scale_swapped(codec: Codec, photo: Path, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_mean_and_scale_of_a_checkerboard_swapped(photo: Path, tmp_path: Path) -> None:
     codec = trained("elic", steps=100, N=12, M=16, groups=[4, 4, 8])
+    cs.save(codec, tmp_path / "fine.safetensors")
+    found = diagnose(tmp_path / "fine.safetensors", [photo])
+    assert said(found, "variants") == []
+    [note] = said(found, "variants", "note")
+    assert note.startswith("these images do not tell the spec from one where ")
+    assert "anchors are where row + column is odd (" in note
     leaf = "latent_codec: {y: {leaf: {type: checkerboard, parameters: {ramp: 3, min: 2*N}, chunks: [means, scales]}}}"
     spec = cs.parse_spec(
         f"codecspec: 1\nextends: elic\nname: swapped\nparams: {{N: 12, M: 16, groups: [4, 4, 8]}}\n{leaf}\n"

@@ -12,13 +12,13 @@ from torch import Tensor
 from codecspec.runtime.layers.window_attention import (
     SWIN_MASKED,
     WindowAttention,
-    WindowedAttention,
     attend_in_bands,
     attend_in_windows,
     relative_position_index,
     shift_mask,
 )
 from codecspec.runtime.layers.window_gate import ResidualUnit, WindowGate
+from codecspec.runtime.layers.windowed_attention import WindowedAttention
 
 
 def randomized(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

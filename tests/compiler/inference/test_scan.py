@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
 from collections import OrderedDict
 from pathlib import Path
 
@@ -92,3 +95,42 @@ def test_a_file_that_cannot_be_read_is_a_row(tmp_path: Path, inferred: list[str]
     (row,) = scan.scan([tmp_path / "none.pth"], workers=1)
     assert row.problem == "E-checkpoint: it cannot be read: No such file or directory"
     assert inferred == []
+
+
+def deadly(monkeypatch: pytest.MonkeyPatch, name: str, *, until: Path | None = None) -> None:
+    """Have the system kill whoever infers the checkpoint of that name; only as long as `until` is not there."""
+    if multiprocessing.get_start_method() != "fork":
+        pytest.skip("only a forked process has what is patched here")
+    real = scan.infer_spec
+
+    def infer_spec(manifest: scan.Manifest) -> object:
+        if Path(manifest.source).name == name and (until is None or not until.exists()):
+            if until is not None:
+                until.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(manifest)
+
+    monkeypatch.setattr(scan, "infer_spec", infer_spec)
+
+
+@pytest.mark.parametrize("bad", [0, 3, 39])
+def test_a_file_that_ends_its_process_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int) -> None:
+    deadly(monkeypatch, f"{bad}.safetensors")
+    paths = [written(tmp_path / f"{i}.safetensors", hyperprior(N=8, M=16 + i)) for i in range(40)]
+    seen: list[None] = []
+    rows = scan.scan(paths, workers=2, done=lambda: seen.append(None))
+    assert [row.path for row in rows] == list(map(str, paths))
+    assert len(seen) == 40
+    for i, row in enumerate(rows):
+        assert row.size == paths[i].stat().st_size
+        assert row.problem == (scan.ENDED if i == bad else "")
+        assert i == bad or dict(row.overrides) == {"N": 8, "M": 16 + i}
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_was_killed_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deadly(monkeypatch, "9.safetensors", until=tmp_path / "killed")
+    paths = [written(tmp_path / f"{i}.safetensors", hyperprior(N=8, M=16 + i)) for i in range(24)]
+    rows = scan.scan(paths, workers=2)
+    assert (tmp_path / "killed").exists()
+    assert [dict(row.overrides).get("M") for row in rows] == [16 + i for i in range(24)]

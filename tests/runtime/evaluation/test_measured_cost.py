@@ -17,10 +17,10 @@ from PIL import Image
 
 import codecspec as cs
 from codecspec import evaluation
-from codecspec.runtime.evaluation import measurement
+from codecspec.runtime.evaluation import measurement, run
 from tests.runtime.small_codecs import small
 
-ENCODE_S, DECODE_S, OPEN_S, BETWEEN_S = 2.5, 1.25, 4.0, 0.5
+ENCODE_S, DECODE_S, OPEN_S, BETWEEN_S, WARM_S = 2.5, 1.25, 4.0, 0.5, 0.25
 
 
 class Clock:
@@ -45,9 +45,10 @@ def test_times_are_those_of_a_clock_that_only_coding_moves(tmp_path: Path, monke
         Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / name)
     cs.save(small("mbt2018-mean"), tmp_path / "x.safetensors")
     clock = Clock()
-    for module in (evaluation, measurement):
+    for module in (evaluation, measurement, run):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     monkeypatch.setattr(evaluation, "_opened", clock.takes(OPEN_S, evaluation._opened))
+    monkeypatch.setattr(run, "encode_image", clock.takes(WARM_S, run.encode_image))
     monkeypatch.setattr(measurement, "encode_image", clock.takes(ENCODE_S, measurement.encode_image))
     monkeypatch.setattr(measurement, "decode_image", clock.takes(DECODE_S, measurement.decode_image))
     monkeypatch.setattr(measurement, "quality", clock.takes(BETWEEN_S, measurement.quality))
@@ -55,7 +56,8 @@ def test_times_are_those_of_a_clock_that_only_coding_moves(tmp_path: Path, monke
     assert [(row.measured.encode_s, row.measured.decode_s) for row in found.rows] == [(ENCODE_S, DECODE_S)] * 2
     assert found.opening_s == OPEN_S
     assert found.coding_s == 2 * (ENCODE_S + DECODE_S)
-    assert found.wall_s == OPEN_S + 2 * (ENCODE_S + DECODE_S + BETWEEN_S)
+    assert found.warming_s == WARM_S
+    assert found.wall_s == OPEN_S + WARM_S + 2 * (ENCODE_S + DECODE_S + BETWEEN_S)
     assert found.models[0].averages is not None
     assert (found.models[0].averages.encode_s, found.models[0].averages.decode_s) == (ENCODE_S, DECODE_S)
 

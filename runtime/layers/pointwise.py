@@ -1,0 +1,141 @@
+"""Products over the channels of every position on the CPU, with what stands around them in the same pass over memory:
+1x1 convolutions with GELUs and a sum, and divisive normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.openmp import run_on_all_threads
+
+
+def pointwise(
+    x: Tensor, conv: nn.Conv2d, *, skip: Tensor | None = None, gelu_before: bool = False, gelu_after: bool = False
+) -> Tensor:
+    """GELU(conv(GELU(x)) + skip), of these what is asked for, without gradients; see `suits`.
+
+    Args:
+        x: (N, C, H, W); channels_last is read where it lies.
+        conv: the convolution.
+        skip: (N, out, H, W), or None.
+        gelu_before: whether x goes through a GELU.
+        gelu_after: whether the sum does.
+
+    Returns:
+        (N, out, H, W), channels_last.
+    """
+    from codecspec.runtime.layers.linear_kernels import GELU, NOTHING
+
+    before, after = (GELU if wanted else NOTHING for wanted in (gelu_before, gelu_after))
+    weight = conv.weight.view(conv.out_channels, conv.in_channels)
+    return _run(_last(x), weight, conv.bias, None if skip is None else _last(skip), before=before, after=after)
+
+
+def normalized(x: Tensor, gamma: Tensor, beta: Tensor, *, inverse: bool, in_place: bool) -> Tensor:
+    """x / sqrt(beta + gamma x^2) over the channels of every position, or x * sqrt(..); without gradients.
+
+    Args:
+        x: (N, C, H, W), float32 on the CPU (`kernels_take`), C a multiple of 16.
+        gamma: (C, C).
+        beta: (C).
+        inverse: multiply.
+        in_place: overwrite x, if it is channels_last.
+
+    Returns:
+        (N, C, H, W), channels_last.
+    """
+    from codecspec.runtime.layers.linear_kernels import OVER_ROOT, SQUARE, TIMES_ROOT
+
+    x = _last(x)
+    after = TIMES_ROOT if inverse else OVER_ROOT
+    return _run(x, gamma, beta, x, before=SQUARE, after=after, out=x if in_place else None)
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _run(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    other: Tensor | None,
+    *,
+    before: int,
+    after: int,
+    out: Tensor | None = None,
+) -> Tensor:
+    """Run `linear_kernels.pointwise`: maps are channels_last, the weight is (out, C)."""
+    from codecspec.runtime.layers import linear_kernels as kernels
+
+    n, inputs, height, width = x.shape
+    outputs = len(weight)
+    if out is None:
+        out = x.new_empty(n, height, width, outputs).permute(0, 3, 1, 2)
+    scratch = x.new_empty(torch.get_num_threads(), kernels.POSITIONS * (inputs + outputs))
+    tensors = {"x": x, "out": out, "weight": packed(weight), "bias": bias, "other": other, "scratch": scratch}
+    given = job(
+        kernels.POINTWISE,
+        **{name: tensor.data_ptr() for name, tensor in tensors.items() if tensor is not None},
+        scratch_size=scratch[0].nbytes,
+        positions=n * height * width,
+        inputs=inputs,
+        outputs=outputs,
+        before=before,
+        after=after,
+    )
+    run_on_all_threads(kernels.pointwise.address, given)
+    return out
+
+
+def suits(conv: nn.Conv2d, x: Tensor) -> bool:
+    """Whether `pointwise` computes `conv` of maps of x's type: a 1x1 convolution with a bias, of channels that fill
+    vectors."""
+    return (
+        kernels_take(x, conv.weight)
+        and (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
+        and (conv.in_channels % 16, conv.out_channels % 16) == (0, 0)
+        and conv.bias is not None
+    )
+
+
+def kernels_take(x: Tensor, weight: Tensor) -> bool:
+    """Whether kernels may stand for PyTorch's own functions: float32 on a CPU, outside of autocast."""
+    return (
+        x.dtype == weight.dtype == torch.float32
+        and x.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+        and runs_here()
+    )
+
+
+def packed(weight: Tensor, *, scaled: int = 0, scale: float = 1.0) -> Tensor:
+    """A weight (outputs, inputs) as the kernels read it; its first `scaled` outputs `scale` times as large."""
+    from codecspec.runtime.layers import linear_kernels as kernels
+
+    weight = weight.detach().contiguous()
+    made = torch.empty_like(weight)
+    outputs, inputs = weight.shape
+    given = job(
+        kernels.PACK,
+        weight=weight.data_ptr(),
+        packed=made.data_ptr(),
+        outputs=outputs,
+        inputs=inputs,
+        scaled=scaled,
+        scale=scale,
+    )
+    run_on_all_threads(kernels.pack.address, given)
+    return made
+
+
+def job(layout: np.dtype[Any], **fields: float) -> list[int]:
+    """What a kernel is told, by a record's layout, as integers; zero where nothing is said."""
+    record = np.zeros(1, layout)
+    for name, value in fields.items():
+        record[name] = value
+    return record.view(np.int64).tolist()
