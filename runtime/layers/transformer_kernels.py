@@ -31,7 +31,7 @@ from codecspec.runtime.layers.lane_kernels import (
     transpose,
 )
 from codecspec.runtime.layers.linear_kernels import GELU, NOTHING, columns, linear
-from codecspec.runtime.vector_kernels import float_at, integer_at, taken
+from codecspec.runtime.vector_kernels import field, float_at, taken
 
 CHUNK = 48
 """Positions whose hidden channels are held at once, a multiple of all rows of tiles."""
@@ -188,7 +188,7 @@ def _mlp(job, base, rows):
     row, hidden_row = size + PADDING, job.hidden * 4 + PADDING
     hidden = base + job.hidden_at
     for r in range(rows):
-        place = integer_at(base + job.places_at + 8 * r)
+        place = field(base + job.places_at, r)
         if place >= 0:
             made = base + job.sums_at + r * row
             _sum(made, job.x + place, made, size)
@@ -223,7 +223,7 @@ def block(at):
         if job.hidden:
             _mlp(job, base, positions)
         for r in range(positions):
-            place = integer_at(base + job.places_at + 8 * r)
+            place = field(base + job.places_at, r)
             if place >= 0:
                 skip = rows + r * row if job.hidden else job.x + place
                 _sum(sums + r * row, skip, job.out + place, size)
