@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.one_by_one import bias_of, columns, panels
-from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
 POSITIONS = 384
@@ -24,13 +24,7 @@ BAND_ROWS = 128
 
 def suits(x: Tensor, weight: Tensor) -> bool:
     """Whether a block of such weights takes maps (N, C, H, W) this way."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
-        and x.numel() > 0
-        and runs_here()
-        and x.shape[1] % columns() == 0
-    )
+    return kernels_take(x, weight) and x.numel() > 0 and x.shape[1] % columns() == 0
 
 
 def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d, out: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
 
@@ -23,11 +23,9 @@ def suits(conv: nn.Conv2d, x: Tensor) -> bool:
     """Whether `conv`, given maps (N, C, H, W), is such a convolution."""
     return (
         (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
-        and x.device.type == "cpu"
-        and x.dtype == conv.weight.dtype == torch.float32
+        and kernels_take(x, conv.weight)
         and x.numel() > 0
         and _lies_together(x)
-        and runs_here()
         and conv.out_channels % columns() == 0
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
 
@@ -100,16 +100,6 @@ def suits(conv: nn.Conv2d, x: Tensor) -> bool:
         and (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
         and (conv.in_channels % 16, conv.out_channels % 16) == (0, 0)
         and conv.bias is not None
-    )
-
-
-def kernels_take(x: Tensor, weight: Tensor) -> bool:
-    """Whether kernels may stand for PyTorch's own functions: float32 on a CPU, outside of autocast."""
-    return (
-        x.dtype == weight.dtype == torch.float32
-        and x.device.type == "cpu"
-        and not torch.is_autocast_enabled("cpu")
-        and runs_here()
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from codecspec.runtime.layers import one_by_one
 from codecspec.runtime.layers.residual_bottleneck import ResidualBottleneckBlock
 from codecspec.runtime.layers.two_ways import choose_way
-from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.machine_code import runs_here
 
 pytestmark = pytest.mark.skipif(not runs_here(), reason="no AVX2, or PyTorch runs on other threads")
 SIZES = [(1, 1), (1, 5), (3, 4), (17, 13), (40, 11)]
