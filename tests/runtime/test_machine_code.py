@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from codecspec.runtime import machine_code
-from codecspec.runtime.layers import naf_halves, one_by_one, pointwise, winograd
+from codecspec.runtime.layers import naf_halves, pointwise, winograd
 from codecspec.runtime.layers.conv import Conv2d
 from codecspec.runtime.layers.deconv import Deconv
 from codecspec.runtime.layers.gdn import GDN
@@ -65,7 +65,7 @@ def test_inside_autocast_pytorch_computes(name: str, monkeypatch: pytest.MonkeyP
     layer, x = LAYERS[name]().eval(), maps()
     choose_way(layer, fast=True)
     expected = layer(x)
-    for module in (naf_halves, one_by_one, pointwise, winograd):
+    for module in (naf_halves, pointwise, winograd):
         monkeypatch.setattr(module, "run_on_all_threads", None)
     with torch.autocast("cpu", torch.bfloat16):
         half = layer(x)
