@@ -9,8 +9,9 @@ from compressai.layers import GDN as Published
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.bands import bands
-from codecspec.runtime.layers.pointwise import kernels_take, normalized
+from codecspec.runtime.layers.pointwise import normalized
 from codecspec.runtime.layers.two_ways import FastOnCPU
+from codecspec.runtime.machine_code import kernels_take
 
 
 class GDN(FastOnCPU, Published):

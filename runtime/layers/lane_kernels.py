@@ -223,9 +223,10 @@ def transpose(b, source, source_row, target, target_row):
 
 
 def _tile(rows, columns):
-    """What kernels call for c = start + a m, c of `rows` and `columns`, all of c in registers.
+    """What kernels call for c = start + a m + other, c of `rows` and `columns`, all of c in registers.
 
-    Each operand is an address and the bytes from one row to the next; `depth` is the columns of a, and the rows of m.
+    Each operand is an address and the bytes from one row to the next; other may be 0, nothing. `depth` is the columns
+    of a, and the rows of m. What is below 0 becomes 0 where `relu` is not; what is no number stays what it is.
     """
     lanes = min(columns, MOST_LANES)
     kind, width = ir.VectorType(FLOAT, lanes), 4 * lanes
@@ -238,7 +239,7 @@ def _tile(rows, columns):
         return b.inttoptr(b.add(address, LONG(width * v)), kind.as_pointer())
 
     @emitted()
-    def product(b, a, a_row, m, m_row, start, start_row, c, c_row, depth):
+    def product(b, a, a_row, m, m_row, start, start_row, c, c_row, depth, other, other_row, relu):
         sums = {place: cgutils.alloca_once(b, kind) for place in places}
         given, left, made = lines(b, start, start_row), lines(b, a, a_row), lines(b, c, c_row)
         for r, v in places:
@@ -250,6 +251,13 @@ def _tile(rows, columns):
             for r, v in places:
                 factor = _spread(b, factors[r], kind)
                 b.store(_multiply_add(b, factor, right[v], b.load(sums[r, v])), sums[r, v])
+        with b.if_then(b.icmp_signed("!=", other, LONG(0))):
+            beside = lines(b, other, other_row)
+            for r, v in places:
+                b.store(b.fadd(b.load(sums[r, v]), b.load(vector_at(b, beside[r], v), align=4)), sums[r, v])
+        with b.if_then(b.icmp_signed("!=", relu, LONG(0))):
+            for place in sums.values():
+                b.store(_larger(b, ir.Constant(kind, [0.0] * lanes), b.load(place)), place)
         for r, v in places:
             b.store(b.load(sums[r, v]), vector_at(b, made[r], v), align=4)
 

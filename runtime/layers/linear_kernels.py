@@ -13,7 +13,6 @@ from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
 from codecspec.runtime.layers.lane_kernels import (
     BYTES,
     ROWS,
-    add,
     divide,
     filled,
     gelu,
@@ -33,9 +32,9 @@ DEPTH = 384
 """So many inputs at a time: their weights for 16 outputs are 24 KB and stay in the nearest cache."""
 POSITIONS = 96
 """A thread takes so many at a time, a multiple of ROWS: enough for weights to be read seldom."""
-NOTHING, GELU, SQUARE, OVER_ROOT, TIMES_ROOT = range(5)
-"""What stands before a layer: nothing, a GELU or squares; and behind: nothing, a GELU, or another map over or times the
-roots."""
+NOTHING, GELU, RELU, SQUARE, OVER_ROOT, TIMES_ROOT = range(6)
+"""What stands before a layer: nothing, a GELU or squares; and behind: nothing, a GELU, a ReLU, or another map over or
+times the roots."""
 
 PACK = np.dtype(
     [(name, np.int64) for name in ("next_task", "weight", "packed", "outputs", "inputs", "scaled")]
@@ -44,13 +43,15 @@ PACK = np.dtype(
 )
 """What `pack` is told: the addresses of a weight (outputs, inputs), both multiples of 16, and of what it becomes; and
 that its first `scaled` outputs are to be `scale` times as large."""
-_FIELDS = "next_task next_thread x out weight bias other scratch scratch_size positions inputs outputs before after"
+_MAPS = "x out other x_image out_image other_image"
+_FIELDS = f"next_task next_thread {_MAPS} weight bias scratch scratch_size images positions inputs outputs before after"
 POINTWISE = np.dtype([(name, np.int64) for name in _FIELDS.split(" ")])
 """What `pointwise` is told.
 
 next_task, next_thread: counters from 0, the latter 8 bytes behind the former.
-x, out: the addresses of (positions, inputs) and (positions, outputs).
+x, out: the addresses of (images, positions, inputs) and (images, positions, outputs).
 other: of what is added, or stands over or beside the roots, as large as out, or out itself; or 0.
+x_image, out_image, other_image: bytes from one image to the next.
 scratch: for each thread scratch_size bytes, (inputs + outputs) float32 for each of POSITIONS.
 before, after: NOTHING, GELU or what else there is.
 """
@@ -60,51 +61,54 @@ _pointwise_at, _pack_at = record_of(POINTWISE), record_of(PACK)
 
 
 @part
-def columns(a, a_row, m, m_row, start, start_row, c, c_row, rows, depth):
-    """c = start + a m for 16 columns."""
-    most = rows - rows % ROWS
-    fours = rows - rows % ROWS % 4
-    for r in range(0, most, ROWS):
-        tile_most(a + r * a_row, a_row, m, m_row, start + r * start_row, start_row, c + r * c_row, c_row, depth)
-    for r in range(most, fours, 4):
-        tile_4x16(a + r * a_row, a_row, m, m_row, start + r * start_row, start_row, c + r * c_row, c_row, depth)
-    for r in range(fours, rows):
-        tile_1x16(a + r * a_row, a_row, m, m_row, start + r * start_row, start_row, c + r * c_row, c_row, depth)
+def columns(a, a_row, m, m_row, start, start_row, c, c_row, rows, depth, other, other_row, relu):
+    """c = start + a m + other for 16 columns, as `tile_most` says."""
+    r = 0
+    while r < rows:
+        left, first, made = a + r * a_row, start + r * start_row, c + r * c_row
+        beside = other + r * other_row if other else 0
+        if r + ROWS <= rows:
+            tile_most(left, a_row, m, m_row, first, start_row, made, c_row, depth, beside, other_row, relu)
+            r += ROWS
+        elif r + 4 <= rows:
+            tile_4x16(left, a_row, m, m_row, first, start_row, made, c_row, depth, beside, other_row, relu)
+            r += 4
+        else:
+            tile_1x16(left, a_row, m, m_row, first, start_row, made, c_row, depth, beside, other_row, relu)
+            r += 1
 
 
 @part
-def _finish(at, other, after):
-    """What stands behind a layer, for the vector at an address."""
-    value = load(at)
-    if after == OVER_ROOT:
-        value = divide(load(other), root(value))
-    elif after == TIMES_ROOT:
-        value = multiply(load(other), root(value))
-    else:
-        if other:
-            value = add(value, load(other))
-        if after == GELU:
-            value = gelu(value)
-    store(value, at)
+def _finish(c, c_row, other, other_row, rows, after):
+    """What stands behind a layer and is more than tiles do, for 16 columns."""
+    for r in range(rows):
+        for k in range(0, 64, BYTES):
+            at = c + r * c_row + k
+            value = load(at)
+            if after == GELU:
+                value = gelu(value)
+            else:
+                beside = load(other + r * other_row + k)
+                value = divide(beside, root(value)) if after == OVER_ROOT else multiply(beside, root(value))
+            store(value, at)
 
 
 @part
 def linear(a, a_row, weight, bias, out, out_row, rows, inputs, outputs, other, other_row, after):
     """out = after(a weight' + bias + other), without other where that is 0."""
+    roots = after in (OVER_ROOT, TIMES_ROOT)
     for first in range(0, inputs, DEPTH):
         depth = min(DEPTH, inputs - first)
+        last = first + depth == inputs
         for column in range(0, outputs, 16):
             m = weight + (column * inputs + first * 16) * 4
             c = out + column * 4
-            if first:
-                columns(a + first * 4, a_row, m, 64, c, out_row, c, out_row, rows, depth)
-            else:
-                columns(a, a_row, m, 64, bias + column * 4, 0, c, out_row, rows, depth)
-            if first + depth == inputs and (other or after):
-                beside = other + column * 4 if other else 0
-                for r in range(rows):
-                    for at in range(c + r * out_row, c + r * out_row + 64, BYTES):
-                        _finish(at, beside + at - c + r * (other_row - out_row) if beside else 0, after)
+            start, start_row = (c, out_row) if first else (bias + column * 4, 0)
+            beside = other + column * 4 if other and last else 0
+            added, relu = 0 if roots else beside, last and after == RELU
+            columns(a + first * 4, a_row, m, 64, start, start_row, c, out_row, rows, depth, added, other_row, relu)
+            if last and (roots or after == GELU):
+                _finish(c, out_row, beside, other_row, rows, after)
 
 
 @on_all_threads
@@ -114,13 +118,15 @@ def pointwise(at):
     scratch = job.scratch + taken(at + 8) * job.scratch_size
     row, out_row = job.inputs * 4, job.outputs * 4
     kept = scratch + POSITIONS * row
+    chunks = -(-job.positions // POSITIONS)
     while True:
-        first = taken(at) * POSITIONS
-        if first >= job.positions:
+        task = taken(at)
+        if task >= job.images * chunks:
             return
+        image, first = task // chunks, task % chunks * POSITIONS
         rows = min(POSITIONS, job.positions - first)
-        x, out = job.x + first * row, job.out + first * out_row
-        other = job.other + first * out_row if job.other else 0
+        x, out = job.x + image * job.x_image + first * row, job.out + image * job.out_image + first * out_row
+        other = job.other + image * job.other_image + first * out_row if job.other else 0
         if job.other == job.out:  # which is overwritten before it is read
             for i in range(0, rows * out_row, BYTES):
                 store(load(other + i), kept + i)

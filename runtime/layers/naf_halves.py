@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.one_by_one import bias_of, columns, panels
-from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.layers.pointwise import bias_of
+from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
 POSITIONS = 384
@@ -24,13 +25,7 @@ BAND_ROWS = 128
 
 def suits(x: Tensor, weight: Tensor) -> bool:
     """Whether a block of such weights takes maps (N, C, H, W) this way."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
-        and x.numel() > 0
-        and runs_here()
-        and x.shape[1] % columns() == 0
-    )
+    return kernels_take(x, weight) and x.numel() > 0 and x.shape[1] % (2 * _lanes()) == 0
 
 
 def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d, out: Tensor) -> Tensor:
@@ -47,18 +42,17 @@ def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d,
         The mean of s over all positions, (N, C, 1, 1).
     """
     from codecspec.runtime.layers import naf_kernels as kernels
-    from codecspec.runtime.vector_kernels import LANES
 
     n, channels, height, width = x.shape
     rows = max(1, POSITIONS // width)
     threads = torch.get_num_threads()
     tasks = min(height, threads * max(1, round(height / threads / BAND_ROWS)))
-    scratch = x.new_empty(threads, rows * width * channels + 2 * (width + 2) * (channels * (rows + 2) + LANES))
+    scratch = x.new_empty(threads, rows * width * channels + 2 * (width + 2) * (channels * (rows + 2) + _lanes()))
     sums = x.new_empty(n, height, channels)
     tensors = (
         sums,
         *_after_norm(norm, widen),
-        panels(depthwise.weight.flatten(1)),
+        _panels(depthwise.weight.flatten(1)),
         bias_of(depthwise),
     )
     _run(kernels.gate_rows, x, out, scratch, [tasks, rows], tensors)
@@ -98,10 +92,10 @@ def finish(
     matrix = _matrix(projection) * beta.view(-1, 1)
     scratch = x.new_empty(torch.get_num_threads(), 3 * CHUNK * x.shape[1])
     tensors = (
-        torch.stack([panels(matrix * own.flatten()) for own in attention]),
+        torch.stack([_panels(matrix * own.flatten()) for own in attention]),
         bias_of(projection) * beta.flatten(),
         *_after_norm(norm, widen),
-        panels(_matrix(narrow) * gamma.view(-1, 1)),
+        _panels(_matrix(narrow) * gamma.view(-1, 1)),
         bias_of(narrow) * gamma.flatten(),
     )
     _run(kernels.finish, x, s, scratch, [CHUNK], tensors)
@@ -114,11 +108,23 @@ def _run(kernel: Any, x: Tensor, s: Tensor, scratch: Tensor, numbers: Sequence[i
     run_on_all_threads(kernel.address, [0, 0, *places, *numbers, *(tensor.data_ptr() for tensor in tensors)])
 
 
+@cache
+def _lanes() -> int:
+    from codecspec.runtime.vector_kernels import LANES
+
+    return LANES
+
+
+def _panels(matrix: Tensor) -> Tensor:
+    """(out, C) -> (out / LANES, C, LANES), as `product_kernels` reads it."""
+    return matrix.view(-1, _lanes(), matrix.shape[1]).transpose(1, 2).contiguous()
+
+
 def _after_norm(norm: nn.LayerNorm, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     """Panels and bias of a 1x1 convolution of what a norm gives before its own weight w and bias b:
     W (w n + b) + c = (W diag w) n + (W b + c)."""
     weight = _matrix(conv)
-    return panels(weight * norm.weight), _times_vectors(weight, norm.bias) + bias_of(conv)
+    return _panels(weight * norm.weight), _times_vectors(weight, norm.bias) + bias_of(conv)
 
 
 def _times_vectors(matrix: Tensor, vectors: Tensor) -> Tensor:

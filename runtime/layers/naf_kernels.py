@@ -15,7 +15,7 @@ from numba.core import cgutils
 
 from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
 from codecspec.runtime.layers.naf import EPS
-from codecspec.runtime.layers.one_by_one_kernels import product, product_and_gate, product_and_sum
+from codecspec.runtime.layers.product_kernels import product, product_and_gate, product_and_sum
 from codecspec.runtime.vector_kernels import (
     LANES,
     VECTOR_BYTES,

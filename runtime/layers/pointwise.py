@@ -1,5 +1,5 @@
 """Products over the channels of every position on the CPU, with what stands around them in the same pass over memory:
-1x1 convolutions with GELUs and a sum, and divisive normalization."""
+1x1 convolutions with activations and a sum, and divisive normalization."""
 
 from __future__ import annotations
 
@@ -9,30 +9,39 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
 
 def pointwise(
-    x: Tensor, conv: nn.Conv2d, *, skip: Tensor | None = None, gelu_before: bool = False, gelu_after: bool = False
+    x: Tensor,
+    conv: nn.Conv2d,
+    *,
+    skip: Tensor | None = None,
+    gelu_before: bool = False,
+    gelu_after: bool = False,
+    relu_after: bool = False,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """GELU(conv(GELU(x)) + skip), of these what is asked for, without gradients; see `suits`.
+    """GELU(conv(GELU(x)) + skip), or ReLU(..), of these what is asked for, without gradients; see `suits`.
 
     Args:
-        x: (N, C, H, W); channels_last is read where it lies.
+        x: (N, C, H, W); channels_last, and rows of such maps, are read where they lie.
         conv: the convolution.
-        skip: (N, out, H, W), or None.
+        skip: (N, out, H, W), likewise, or None.
         gelu_before: whether x goes through a GELU.
         gelu_after: whether the sum does.
+        relu_after: whether the sum goes through a ReLU; not with `gelu_after`.
+        out: (N, out, H, W) to write to, channels_last or rows of such maps, apart from x; new if it is None.
 
     Returns:
-        (N, out, H, W), channels_last.
+        (N, out, H, W), channels_last, or `out`.
     """
-    from codecspec.runtime.layers.linear_kernels import GELU, NOTHING
+    from codecspec.runtime.layers.linear_kernels import GELU, NOTHING, RELU
 
-    before, after = (GELU if wanted else NOTHING for wanted in (gelu_before, gelu_after))
-    weight = conv.weight.view(conv.out_channels, conv.in_channels)
-    return _run(_last(x), weight, conv.bias, None if skip is None else _last(skip), before=before, after=after)
+    before = GELU if gelu_before else NOTHING
+    after = GELU if gelu_after else RELU if relu_after else NOTHING
+    return _run(x, conv.weight.flatten(1), bias_of(conv), skip, before=before, after=after, out=out)
 
 
 def normalized(x: Tensor, gamma: Tensor, beta: Tensor, *, inverse: bool, in_place: bool) -> Tensor:
@@ -50,39 +59,40 @@ def normalized(x: Tensor, gamma: Tensor, beta: Tensor, *, inverse: bool, in_plac
     """
     from codecspec.runtime.layers.linear_kernels import OVER_ROOT, SQUARE, TIMES_ROOT
 
-    x = _last(x)
+    x = _with_positions_together(x)
     after = TIMES_ROOT if inverse else OVER_ROOT
     return _run(x, gamma, beta, x, before=SQUARE, after=after, out=x if in_place else None)
-
-
-def _last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _run(
     x: Tensor,
     weight: Tensor,
-    bias: Tensor | None,
+    bias: Tensor,
     other: Tensor | None,
     *,
     before: int,
     after: int,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Run `linear_kernels.pointwise`: maps are channels_last, the weight is (out, C)."""
+    """Run `linear_kernels.pointwise`, given a weight (out, C); `other` may be `out`, whose positions lie together."""
     from codecspec.runtime.layers import linear_kernels as kernels
 
     n, inputs, height, width = x.shape
     outputs = len(weight)
     if out is None:
         out = x.new_empty(n, height, width, outputs).permute(0, 3, 1, 2)
+    maps = {"x": _with_positions_together(x), "out": out}
+    if other is not None:
+        maps["other"] = _with_positions_together(other)
     scratch = x.new_empty(torch.get_num_threads(), kernels.POSITIONS * (inputs + outputs))
-    tensors = {"x": x, "out": out, "weight": packed(weight), "bias": bias, "other": other, "scratch": scratch}
+    tensors = {**maps, "weight": packed(weight), "bias": bias, "scratch": scratch}
     given = job(
         kernels.POINTWISE,
-        **{name: tensor.data_ptr() for name, tensor in tensors.items() if tensor is not None},
+        **{name: tensor.data_ptr() for name, tensor in tensors.items()},
+        **{f"{name}_image": 4 * each.stride(0) for name, each in maps.items()},
         scratch_size=scratch[0].nbytes,
-        positions=n * height * width,
+        images=n,
+        positions=height * width,
         inputs=inputs,
         outputs=outputs,
         before=before,
@@ -92,25 +102,26 @@ def _run(
     return out
 
 
+def _with_positions_together(x: Tensor) -> Tensor:
+    """x itself if the positions of an image lie one behind the other, each with all its channels; else a copy."""
+    channels, width = x.shape[1], x.shape[3]
+    steps = (1, width * channels, channels)
+    together = all(size == 1 or step == own for size, step, own in zip(x.shape[1:], steps, x.stride()[1:], strict=True))
+    return x if together else x.contiguous(memory_format=torch.channels_last)
+
+
 def suits(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Whether `pointwise` computes `conv` of maps of x's type: a 1x1 convolution with a bias, of channels that fill
-    vectors."""
+    """Whether `pointwise` computes `conv` of maps of x's type: a 1x1 convolution, of channels that fill vectors."""
     return (
         kernels_take(x, conv.weight)
         and (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
         and (conv.in_channels % 16, conv.out_channels % 16) == (0, 0)
-        and conv.bias is not None
     )
 
 
-def kernels_take(x: Tensor, weight: Tensor) -> bool:
-    """Whether kernels may stand for PyTorch's own functions: float32 on a CPU, outside of autocast."""
-    return (
-        x.dtype == weight.dtype == torch.float32
-        and x.device.type == "cpu"
-        and not torch.is_autocast_enabled("cpu")
-        and runs_here()
-    )
+def bias_of(conv: nn.Conv2d) -> Tensor:
+    """(out): zeros where it has none."""
+    return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.contiguous()
 
 
 def packed(weight: Tensor, *, scaled: int = 0, scale: float = 1.0) -> Tensor:

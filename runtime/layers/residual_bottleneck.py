@@ -6,8 +6,8 @@ import torch
 from compressai.models.sensetime import ResidualBottleneckBlock as Published
 from torch import Tensor, nn
 
-from codecspec.runtime.layers import one_by_one
 from codecspec.runtime.layers.bands import bands, reached, rectified_band
+from codecspec.runtime.layers.pointwise import pointwise, suits
 from codecspec.runtime.layers.two_ways import FastOnCPU
 
 TALLER = 4
@@ -45,14 +45,12 @@ class ResidualBottleneckBlock(FastOnCPU, Published):
 
 def _rectified(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """A 1x1 convolution and a ReLU."""
-    if one_by_one.suits(conv, x):
-        return one_by_one.convolved(conv, x, relu=True)
-    return conv(x).relu_()
+    return pointwise(x, conv, relu_after=True) if suits(conv, x) else conv(x).relu_()
 
 
 def _add(conv: nn.Conv2d, x: Tensor, added: Tensor, out: Tensor) -> None:
     """A 1x1 convolution and what is added to it, into `out`."""
-    if one_by_one.suits(conv, x):
-        one_by_one.convolved(conv, x, added=added, out=out)
+    if suits(conv, x):
+        pointwise(x, conv, skip=added, out=out)
     else:
         torch.add(conv(x), added, out=out)

@@ -115,13 +115,11 @@ def _gather(job, base, first, count):
 
 
 @part
-def _powers(scores, tokens, mask, shares):
+def _powers(scores, tokens, shares):
     """Scores (tokens, tokens) to 2^(score - the row's largest); one over the sum of each row to `shares`."""
     size = tokens * 4
     for r in range(tokens):
         row = scores + r * size
-        if mask:
-            _sum(row, mask + r * size, row, size)
         largest = load(row)
         for i in range(BYTES, size, BYTES):
             largest = maximum(largest, load(row + i))
@@ -146,15 +144,17 @@ def _attend_with_head(job, base, q, out, bias, mask):
             transpose(k + t * qkv_row + e * 4, qkv_row, keys + (e * tokens + t) * 4, row)
     for t in range(0, tokens, 16):
         at = t * 4
-        columns(q, qkv_row, keys + at, row, bias + at, row, scores + at, row, tokens, width)
-    _powers(scores, tokens, mask, base + job.shares_at)
+        masked = mask + at if mask else 0
+        columns(q, qkv_row, keys + at, row, bias + at, row, scores + at, row, tokens, width, masked, row, False)
+    _powers(scores, tokens, base + job.shares_at)
     zeros = base + job.zeros_at
     wide = width - width % 16
     for e in range(0, wide, 16):
-        columns(scores, row, v + e * 4, qkv_row, zeros, 0, out + e * 4, out_row, tokens, tokens)
+        columns(scores, row, v + e * 4, qkv_row, zeros, 0, out + e * 4, out_row, tokens, tokens, 0, 0, False)
     for e in range(wide, width, 8):
         for t in range(0, tokens, 8):
-            tile_8x8(scores + t * row, row, v + e * 4, qkv_row, zeros, 0, out + t * out_row + e * 4, out_row, tokens)
+            made = out + t * out_row + e * 4
+            tile_8x8(scores + t * row, row, v + e * 4, qkv_row, zeros, 0, made, out_row, tokens, 0, 0, False)
     for t in range(tokens):
         share = filled(float_at(base + job.shares_at + 4 * t))
         for at in range(out + t * out_row, out + t * out_row + width * 4, BYTES):

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.mlp import MLP
-from codecspec.runtime.layers.pointwise import job, kernels_take, packed
+from codecspec.runtime.layers.pointwise import job, packed
 from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_bands, shift_mask
+from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
 MAX_WINDOW = 16

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codecspec.runtime.openmp import run_on_all_threads, team
+from codecspec.runtime.machine_code import kernels_take
+from codecspec.runtime.openmp import run_on_all_threads
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 CHANNELS = 16
@@ -85,12 +85,6 @@ class Group:
     added: Tensor | None = None
 
 
-@cache
-def runs_here() -> bool:
-    """Whether this machine has what it takes: a processor with AVX2, and threads to run on."""
-    return torch.backends.cpu.get_cpu_capability().startswith("AVX") and team() is not None
-
-
 def suits(conv: nn.Module, *maps: Tensor, groups: int = 1) -> bool:
     """Whether `conv`, given maps beside each other, is such a convolution, and is faster this way.
 
@@ -113,13 +107,11 @@ def suits_sizes(out: int, *maps: Tensor, positions: int | None = None) -> bool:
     positions as they have if not said otherwise."""
     x, channels = maps[0], [part.shape[1] for part in maps]
     return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
+        kernels_take(x)
         and sum(channels) >= FILLED * sum(map(_whole, channels))
         and out >= FILLED * _whole(out)
         and sum(channels) * out >= MIN_WEIGHTS
         and x.shape[0] * (positions or x.shape[-2] * x.shape[-1]) >= MIN_POSITIONS
-        and runs_here()
     )
 
 

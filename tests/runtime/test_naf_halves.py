@@ -11,7 +11,7 @@ from torch import Tensor
 from codecspec.runtime.layers import naf_halves
 from codecspec.runtime.layers.naf import NAFBlock
 from codecspec.runtime.layers.two_ways import choose_way
-from codecspec.runtime.layers.winograd import runs_here
+from codecspec.runtime.machine_code import runs_here
 
 pytestmark = pytest.mark.skipif(not runs_here(), reason="no AVX2, or PyTorch runs on other threads")
 SIZES = [(1, 1), (1, 7), (7, 1), (2, 3), (5, 6), (17, 13), (70, 4)]

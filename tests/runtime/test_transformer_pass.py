@@ -163,7 +163,7 @@ def test_half_precision_and_machines_without_the_pool_go_by_bands(monkeypatch: p
     monkeypatch.setattr(transformer_pass, "_in_one_pass", None)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(fast(block, x), expected, rtol=0.1, atol=0.3)
-    monkeypatch.setattr("codecspec.runtime.layers.pointwise.runs_here", lambda: False)
+    monkeypatch.setattr("codecspec.runtime.machine_code.runs_here", lambda: False)
     torch.testing.assert_close(fast(block, x), expected, rtol=1e-5, atol=1e-5)
 
 

@@ -26,11 +26,12 @@ from codecspec.runtime.layers.residual_block import ResidualBlock, ResidualBlock
 from codecspec.runtime.layers.residual_bottleneck import ResidualBottleneckBlock
 from codecspec.runtime.layers.seen_maps import SeenMaps
 from codecspec.runtime.layers.two_ways import choose_way
+from codecspec.runtime.machine_code import runs_here
 from codecspec.runtime.openmp import run_on_all_threads, team
 from tests.golden.golden_models import fill
 from tests.runtime.small_codecs import GAIN, SMALL, images
 
-pytestmark = pytest.mark.skipif(not winograd.runs_here(), reason="no AVX2 here, or another OpenMP than GNU's")
+pytestmark = pytest.mark.skipif(not runs_here(), reason="no AVX2 here, or another OpenMP than GNU's")
 SIZES = [(1, 1, 1), (2, 6, 8), (1, 17, 5), (3, 2, 9), (1, 23, 30)]
 
 

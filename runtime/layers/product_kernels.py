@@ -1,4 +1,4 @@
-"""1x1 convolutions: products of positions and weights, with what follows them.
+"""Products of positions and weights, and what is done to them before they leave the registers.
 
 A matrix of weights (out, in) comes as panels (out / LANES, in, LANES); two of them are multiplied at a time. All of it
 is float32, strides are in bytes. Every position is computed in one order of operations, whichever thread or tile it
@@ -10,32 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
+from codecspec.runtime.entropy_coding.compiled import part
 from codecspec.runtime.vector_kernels import (
-    LANES,
     TILE_ROWS,
     VECTOR_BYTES,
     Builder,
     Value,
     emitted,
-    everywhere,
-    field,
     load,
     offset,
     plus,
     store,
-    taken,
     tile_product,
     times,
 )
-
-CHUNK = 192
-"""Positions that a thread takes at a time: what is read of them is in the second-level cache."""
-
-# The arguments of `convolve`: maps to read, to write and to add each have an address and bytes from image to image, and
-# positions of an image lie together.
-NEXT_CHUNK, IMAGES, POSITIONS, CHANNELS, OUT_CHANNELS, PANELS, BIAS, RELU = range(8)
-X, X_IMAGE, OUT, OUT_IMAGE, ADDED, ADDED_IMAGE = range(8, 14)
 
 
 def _tile(rows: int, write: Callable[..., None]) -> Any:
@@ -68,12 +56,6 @@ def _write_sum(b: Builder, sums: Sequence[Value], out: Value, added: Value) -> N
     _write(b, [plus(b, *pair) for pair in zip(sums, terms, strict=True)], out, added)
 
 
-def _write_rectified(b: Builder, sums: Sequence[Value], out: Value, added: Value) -> None:
-    zeros = everywhere(b, 0.0)
-    # What is no number stays what it is.
-    _write(b, [b.select(b.fcmp_unordered(">", vector, zeros), vector, zeros) for vector in sums], out, added)
-
-
 def _write_gated(b: Builder, sums: Sequence[Value], out: Value, _: Value) -> None:
     store(b, times(b, *sums), out)
 
@@ -104,32 +86,4 @@ def _product(write: Callable[..., None]) -> Any:
     return product
 
 
-product, product_and_relu = _product(_write), _product(_write_rectified)
-product_and_sum, product_and_gate = _product(_write_sum), _product(_write_gated)
-
-
-@on_all_threads
-def convolve(at: int) -> None:
-    """What one thread does of a convolution, until no positions are left; see `runtime/layers/one_by_one.py`."""
-    positions, depth, out_row = field(at, POSITIONS), field(at, CHANNELS), 4 * field(at, OUT_CHANNELS)
-    row, panel = 4 * depth, depth * VECTOR_BYTES
-    chunks = -(-positions // CHUNK)
-    while True:
-        task = taken(at + 8 * NEXT_CHUNK)
-        if task >= field(at, IMAGES) * chunks:
-            break
-        image, chunk = divmod(task, chunks)
-        begin = chunk * CHUNK
-        count = min(CHUNK, positions - begin)
-        x = field(at, X) + image * field(at, X_IMAGE) + begin * row
-        for p in range(0, field(at, OUT_CHANNELS) // LANES, 2):
-            right, bias = field(at, PANELS) + p * panel, field(at, BIAS) + p * VECTOR_BYTES
-            c = begin * out_row + p * VECTOR_BYTES
-            out = field(at, OUT) + image * field(at, OUT_IMAGE) + c
-            added = field(at, ADDED) + image * field(at, ADDED_IMAGE) + c
-            if field(at, ADDED):
-                product_and_sum(x, row, count, right, panel, bias, VECTOR_BYTES, depth, out, out_row, added)
-            elif field(at, RELU):
-                product_and_relu(x, row, count, right, panel, bias, VECTOR_BYTES, depth, out, out_row, out)
-            else:
-                product(x, row, count, right, panel, bias, VECTOR_BYTES, depth, out, out_row, out)
+product, product_and_sum, product_and_gate = _product(_write), _product(_write_sum), _product(_write_gated)
