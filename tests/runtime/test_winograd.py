@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codecspec import compile_spec
+from codecspec.runtime import machine_code
 from codecspec.runtime.latent_codecs.channel_groups import ChannelGroupsLatentCodec
 from codecspec.runtime.latent_codecs.lrp_gaussian import LRPGaussianLatentCodec
 from codecspec.runtime.latent_codecs.mean_scale_head import build_mean_scale_head
@@ -28,6 +29,7 @@ from codecspec.runtime.layers.seen_maps import SeenMaps
 from codecspec.runtime.layers.two_ways import choose_way
 from codecspec.runtime.machine_code import runs_here
 from codecspec.runtime.openmp import run_on_all_threads, team
+from codecspec.runtime.streams.image_streams import decode_image, encode_image
 from tests.golden.golden_models import fill
 from tests.runtime.small_codecs import GAIN, SMALL, images
 
@@ -345,6 +347,18 @@ def test_codecs_decode_what_forward_says(
     likelihoods, expected = (out["likelihoods"]["y"] for out in (fast, reference))
     torch.testing.assert_close(likelihoods, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(fast["x_hat"], reference["x_hat"], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["elic", "tcm", "wacnn"])
+def test_streams_decode_where_kernels_do_not_run(always: None, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    codec = compile_spec(name, **WIDE[name])
+    fill(codec, GAIN[name])
+    data = encode_image(codec, images(1, 96, 80))
+    here = decode_image(codec, data)
+    monkeypatch.setattr(machine_code, "runs_here", lambda: False)
+    elsewhere = decode_image(codec, data)
+    assert not torch.equal(elsewhere, here)
+    torch.testing.assert_close(elsewhere, here, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("visible", [[[], [0], [], [0, 1], [3]], [[], [], [1], [2, 0], [0, 1, 2, 3]]])
