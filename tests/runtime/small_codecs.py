@@ -36,7 +36,7 @@ GAIN = {
     "bmshj2018-factorized": 1.6,
     "bmshj2018-factorized-relu": 2.6,
     "bmshj2018-hyperprior": 1.6,
-    "cheng2020-anchor": 1.0,
+    "cheng2020-anchor": 1.02,
     "cheng2020-attn": 0.9,
     "cca": 1.05,
     "cca-aux": 1.05,
