@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
+import statistics
 import subprocess
 import sys
 
 import pytest
 
-PAGES = 64_000_000 // 4096
-"""Of one tensor."""
 GLIBC = platform.libc_ver()[0] == "glibc"
 FAULTS = """
 import json, resource, sys
@@ -22,34 +21,37 @@ x = torch.ones(16_000_000)
 for _ in range(3):
     y = x + 1
     del y
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+counts = []
 for _ in range(20):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     y = x + 1
     del y
-print(json.dumps([asked, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before]))
+    counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(json.dumps([asked, counts]))
 """
 
 
-def faults(what: str) -> tuple[bool, int]:
-    """Whether it was set, and the page faults of 20 tensors of 64 MB made one after another."""
+def faults(what: str) -> tuple[bool, list[int]]:
+    """Whether it was set, and the page faults of each of 20 tensors of 64 MB made one after another."""
     command = [sys.executable, "-W", "ignore", "-c", FAULTS, what]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    asked, count = json.loads(done.stdout)
-    return asked, count
+    asked, counts = json.loads(done.stdout)
+    return asked, counts
 
 
 @pytest.mark.skipif(not GLIBC, reason="the setting is glibc's")
 def test_freed_memory_is_used_again_where_that_is_asked_for() -> None:
-    assert faults("asked")[0]
-    # In one place, or two: something small may have come to lie where the first tensor was.
-    assert faults("asked")[1] < 1.1 * PAGES
+    asked, counts = faults("asked")
+    assert asked
+    # One now and then lies in a new place, where something small has come to lie in the one before.
+    assert statistics.median(counts) < 25
 
 
 @pytest.mark.skipif(not GLIBC, reason="the setting is glibc's")
 def test_importing_sets_nothing() -> None:
-    asked, count = faults("not asked")
+    asked, counts = faults("not asked")
     assert not asked
-    assert count > 500
+    assert statistics.median(counts) >= 25
 
 
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
