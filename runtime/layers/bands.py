@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codecspec.runtime.layers import winograd
+from codecspec.runtime.layers.pointwise import bias_of
 
 BAND = 2**21
 """Elements of the widest map in between that are held at once: 8 MB in float32."""
@@ -50,5 +51,5 @@ def conv_band(conv: nn.Conv2d, x: Tensor, *, first: int, last: int, height: int)
 def rectified_band(conv: nn.Conv2d, x: Tensor, *, first: int, last: int, height: int) -> Tensor:
     """As `conv_band`, with a ReLU behind; faster where the convolution is large."""
     if winograd.suits(conv, x):
-        return winograd.convolved_by(conv.weight, conv.bias, x, rows=last - first, above=first == 0, slope=0.0)
+        return winograd.convolved_by(conv.weight, bias_of(conv), x, rows=last - first, above=first == 0, slope=0.0)
     return conv_band(conv, x, first=first, last=last, height=height).relu_()

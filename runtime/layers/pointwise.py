@@ -119,7 +119,7 @@ def suits(conv: nn.Conv2d, x: Tensor) -> bool:
     )
 
 
-def bias_of(conv: nn.Conv2d) -> Tensor:
+def bias_of(conv: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     """(out): zeros where it has none."""
     return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.contiguous()
 

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from codecspec.runtime.layers.bands import bands, reached, rectified_band
 from codecspec.runtime.layers.pointwise import pointwise, suits
 from codecspec.runtime.layers.two_ways import FastOnCPU
+from codecspec.runtime.layers.winograd import TILE
 
 TALLER = 4
 """Bands have so many times as many rows as those of other blocks: what is computed again at their edges, and threads
 that wait for the last one at their end, cost more than maps that leave the caches."""
-TILE = 4
-"""Rows of what the 3x3 convolution computes at a time (`winograd`)."""
 
 
 class ResidualBottleneckBlock(FastOnCPU, Published):

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.pointwise import bias_of
 from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
@@ -37,6 +38,8 @@ MIN_POSITIONS = 512
 """Fewer positions of the output do not pay for the taps."""
 BLOCK_BYTES = 2**22
 """Of the elements and products that a thread works on at a time."""
+TILE = 4
+"""Side of the tiles of the output."""
 KERNEL = 3
 """The side of the kernels that all others come down to."""
 STRIDE = 2
@@ -132,20 +135,20 @@ def convolved(conv: Convolution, *maps: Tensor, slope: float = 1.0, added: Tenso
     if isinstance(conv, nn.ConvTranspose2d):
         out = _empty(n, conv.out_channels, STRIDE * height, STRIDE * width)
         taps = [Taps(conv.weight.transpose(0, 1), *_pick(conv, -STRIDE, phase)) for phase in PHASES]
-        _run([Source(maps[0], taps)], _groups(out, [_bias(conv)] * len(PHASES), added), slope)
+        _run([Source(maps[0], taps)], _groups(out, [bias_of(conv)] * len(PHASES), added), slope)
         return out
     if conv.stride[0] == 1:
-        return convolved_by(conv.weight, conv.bias, *maps, slope=slope, added=added)
+        return convolved_by(conv.weight, bias_of(conv), *maps, slope=slope, added=added)
     out = _empty(n, conv.out_channels, -(-height // STRIDE), -(-width // STRIDE))
     taps = [Taps(conv.weight, *_pick(conv, STRIDE, phase)) for phase in PHASES]
     sources = [Source(_phase(maps[0], phase), [own]) for phase, own in zip(PHASES, taps, strict=True)]
-    _run(sources, [Group(out, _bias(conv), added)], slope)
+    _run(sources, [Group(out, bias_of(conv), added)], slope)
     return out
 
 
 def convolved_by(
     weight: Tensor,
-    bias: Tensor | None,
+    bias: Tensor,
     *maps: Tensor,
     slope: float = 1.0,
     added: Tensor | None = None,
@@ -157,7 +160,7 @@ def convolved_by(
 
     Args:
         weight: (out, C, 3, 3).
-        bias: (out), or None.
+        bias: (out).
         maps: see `convolved`.
         slope: see there.
         added: see there.
@@ -172,7 +175,6 @@ def convolved_by(
     wanted = len(weight)
     weights = [_filled(own, 1) for own in torch.split(weight, [part.shape[1] for part in maps], dim=1)]
     weights = [_filled(own, 0) for own in weights]
-    bias = weight.new_zeros(wanted) if bias is None else bias
     out = _empty(n, _whole(wanted), rows or height, width)
     sources = [Source(_filled(part, 1), [Taps(own)]) for part, own in zip(maps, weights, strict=True)]
     group = Group(out, _filled(bias, 0), None if added is None else _filled(added, 1))
@@ -189,7 +191,7 @@ def convolved_and_shuffled(conv: nn.Conv2d, x: Tensor, *, slope: float = 1.0, ad
     count = len(PHASES)
     out = _empty(n, conv.out_channels // count, STRIDE * height, STRIDE * width)
     taps = [Taps(conv.weight[k::count]) for k in range(count)]
-    _run([Source(x, taps)], _groups(out, [_bias(conv)[k::count] for k in range(count)], added), slope)
+    _run([Source(x, taps)], _groups(out, [bias_of(conv)[k::count] for k in range(count)], added), slope)
     return out
 
 
@@ -223,10 +225,6 @@ def _empty(n: int, channels: int, height: int, width: int) -> Tensor:
     return torch.empty(n, channels, height, width, memory_format=torch.channels_last)
 
 
-def _bias(conv: Convolution) -> Tensor:
-    return torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
-
-
 def _phase(maps: Tensor, phase: tuple[int, int]) -> Tensor:
     """The positions of a phase: every second row and column."""
     return maps[:, :, phase[0] :: STRIDE, phase[1] :: STRIDE]
@@ -256,7 +254,7 @@ def _run(sources: Sequence[Source], groups: Sequence[Group], slope: float, *, ab
     pairs = [taps for source in sources for taps in source.taps]
     elements = _elements_of(pairs)
     n, out_channels, height, width = groups[0].maps.shape
-    down, across = -(-height // kernels.TILE), -(-width // kernels.TILE)
+    down, across = -(-height // TILE), -(-width // TILE)
     most = max(part.shape[1] for part in maps)
     per_tile = kernels.ELEMENTS * (most + out_channels)
     block = _block(n * down * across, per_tile, TILE_ROWS)

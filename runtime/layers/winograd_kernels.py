@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
+from codecspec.runtime.layers.winograd import TILE
 from codecspec.runtime.vector_kernels import (
     LANES,
     TILE_ROWS,
@@ -43,8 +44,6 @@ from codecspec.runtime.vector_kernels import (
     weighted_sum,
 )
 
-TILE = 4
-"""Side of the tiles of the output."""
 SIDE = TILE + 2
 """Side of the tiles of the input."""
 ELEMENTS = SIDE * SIDE
