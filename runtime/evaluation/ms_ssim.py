@@ -6,8 +6,6 @@ That library filters by a convolution of one channel, which on a CPU takes 0.19 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from statistics import fmean
 
 import numpy as np
@@ -36,13 +34,11 @@ def ms_ssim(image: Floats, other: Floats, highest: float) -> float | None:
     """
     if min(image.shape[1:]) < SMALLEST_SIDE:
         return None
-    planes = map(np.ascontiguousarray, image), map(np.ascontiguousarray, other)
-    with ThreadPoolExecutor(len(image)) as threads:  # the kernels let go of the interpreter's lock
-        return fmean(threads.map(_of_planes, *planes, repeat(highest)))
+    return fmean(_of_planes(*planes, highest) for planes in zip(image, other, strict=True))
 
 
 def _of_planes(image: Floats, other: Floats, highest: float) -> float:
-    from codecspec.runtime.evaluation.ssim_kernels import similarity
+    from codecspec.runtime.evaluation.quality_kernels import similarity
 
     c1, c2 = np.float32((0.01 * highest) ** 2), np.float32((0.03 * highest) ** 2)
     product = 1.0
@@ -56,7 +52,7 @@ def _of_planes(image: Floats, other: Floats, highest: float) -> float:
 
 def _halved(plane: Floats) -> Floats:
     """Means of 2x2 samples; an odd side gets a zero in front, as pytorch-msssim's pooling has it."""
-    from codecspec.runtime.evaluation.ssim_kernels import halved
+    from codecspec.runtime.evaluation.quality_kernels import halved
 
     height, width = (side % 2 for side in plane.shape)
     found: Floats = halved(np.pad(plane, ((height, 0), (width, 0))) if height or width else plane)

@@ -54,22 +54,26 @@ def quality(x: Tensor, x_hat: Tensor, bit_depth: int = 8) -> Quality:
     Raises:
         StreamError: x_hat is not finite.
     """
+    from codecspec.runtime.evaluation.quality_kernels import squared_errors
+
     highest = 2**bit_depth - 1
     image, decoded = _samples(x, highest), _samples(x_hat, highest)
     if not np.isfinite(decoded).all():
         message = "the decoded image holds values that are not finite"
         raise StreamError("E-image", "x_hat", message, "look for NaN or exploding weights: codecspec doctor names them")
-    difference = decoded - image
-    luma = np.tensordot(LUMA, difference, 1) if len(image) == 3 else difference
-    return Quality(_psnr(difference, highest), _psnr(luma, highest), ms_ssim(image, decoded, highest))
+    of_all, of_luma = squared_errors(image, decoded, np.array(LUMA if len(image) == 3 else (1.0,)))
+    return Quality(
+        psnr_rgb=_psnr(of_all / image.size, highest),
+        psnr_y=_psnr(of_luma / image[0].size, highest),
+        ms_ssim=ms_ssim(image, decoded, highest),
+    )
 
 
 def _samples(x: Tensor, highest: int) -> NDArray[np.float32]:
-    """(C, H, W), whole numbers from 0 to `highest`."""
-    samples: NDArray[np.float32] = x[0].detach().float().clamp(0, 1).mul_(highest).round_().cpu().numpy()
+    """(C, H, W), whole numbers from 0 to `highest`, in this order in memory."""
+    samples: NDArray[np.float32] = x[0].detach().float().clamp(0, 1).mul_(highest).round_().cpu().contiguous().numpy()
     return samples
 
 
-def _psnr(difference: NDArray[np.float32] | NDArray[np.float64], highest: int) -> float:
-    error = float(np.square(difference, dtype=np.float64).mean())
-    return 10 * math.log10(highest**2 / error) if error else math.inf
+def _psnr(mean_squared_error: float, highest: int) -> float:
+    return 10 * math.log10(highest**2 / mean_squared_error) if mean_squared_error else math.inf
