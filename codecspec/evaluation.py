@@ -50,21 +50,16 @@ def evaluate(
         UsageError: there are no images, `folder` cannot be written to, or `max_memory` is no amount of memory.
         BuildError: the weights of a codec that was given changed meanwhile.
     """
-    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure
+    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, Settings
     from codecspec.runtime.evaluation.journal import Journal
     from codecspec.runtime.evaluation.run import EvaluationRun
 
     start = time.perf_counter()
-    settings: dict[str, Any] = {"estimate": estimate, "profile": profile, "coder": coder}
-    if max_memory is not None:
-        settings["max_memory"] = byte_size(max_memory)
-    result = Evaluation([], [], estimate, device)
+    settings = Settings(estimate, profile, coder, None if max_memory is None else byte_size(max_memory))
+    result = Evaluation([], [], settings, device)
     run = EvaluationRun(
         images=image_files(images),
         journal=Journal(None if folder is None else Path(folder), settings),
-        estimate=estimate,
-        profile=profile,
-        coder=coder,
         result=result,
         watch=watch or (lambda _: None),
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 import resource
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,11 +14,12 @@ from torch import Tensor
 
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.part_timer import watched_parts
+from codecspec.runtime.peak_memory import peak_bytes, reset_peak
 from codecspec.schema.errors import UsageError
 
 GEMM_SIDE = 1536
 GEMM_RUNS = 7
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +65,12 @@ def gemm_rate() -> float:
 
 def timed(work: Callable[[], Any]) -> Run:
     """One run of `work`, what it gives dropped."""
-    _reset_peak()
+    reset_peak(_CPU)
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     work()
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(seconds, cpu, after.ru_minflt - before.ru_minflt, _peak())
+    return Run(seconds, cpu, after.ru_minflt - before.ru_minflt, peak_bytes(_CPU))
 
 
 def timed_by_part(codec: Codec, work: Callable[[], Any], *, peaks: bool = False) -> Run:
@@ -100,8 +98,8 @@ class _PartMeter:
 
     def enter(self) -> None:
         if self._peaks:
-            self.peak_between = max(self.peak_between, _peak())
-            _reset_peak()
+            self.peak_between = max(self.peak_between, peak_bytes(_CPU))
+            reset_peak(_CPU)
         self._page_faults = _page_faults()
         self._start = time.perf_counter()
 
@@ -110,8 +108,8 @@ class _PartMeter:
         own.seconds += time.perf_counter() - self._start
         own.page_faults += _page_faults() - self._page_faults
         if self._peaks:
-            own.peak_bytes = max(own.peak_bytes, _peak())
-            _reset_peak()
+            own.peak_bytes = max(own.peak_bytes, peak_bytes(_CPU))
+            reset_peak(_CPU)
 
 
 @torch.no_grad()
@@ -158,28 +156,5 @@ def measure_compiled(codec: Codec, x: Tensor, runs: int) -> dict[str, list[Run]]
     return {"inductor, first": [first], "inductor, forward": [timed(lambda: compiled(x)) for _ in range(runs)]}
 
 
-def machine() -> dict[str, Any]:
-    """What the figures depend on beside the model."""
-    names = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    cpu = names[0].partition(":")[2].strip() if names else platform.processor()
-    return {"cpu": cpu, "threads": torch.get_num_threads(), "torch": torch.__version__}
-
-
 def _page_faults() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-
-
-def _reset_peak() -> None:
-    with suppress(OSError):
-        _CLEAR.write_text("5")  # Linux: the peak starts anew from what is resident
-
-
-def _peak() -> int:
-    kib = [int(line.split()[1]) for line in _lines(str(_STATUS)) if line.startswith("VmHWM:")]
-    return 1024 * (kib[0] if kib else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def _lines(path: str) -> list[str]:
-    with suppress(OSError):
-        return Path(path).read_text().splitlines()
-    return []

@@ -97,7 +97,8 @@ def _measured(
 
     from codecspec.compiler.lower import lower
     from codecspec.runtime.allocator import keep_freed_memory
-    from codecspec.runtime.benchmark import gemm_rate, machine, measure, measure_compiled, timed
+    from codecspec.runtime.benchmark import gemm_rate, measure, measure_compiled, timed
+    from codecspec.runtime.machine import machine
 
     if threads is not None:
         torch.set_num_threads(threads)

@@ -8,6 +8,24 @@ from statistics import fmean
 
 from codecspec.runtime.evaluation.measurement import Measurement, gap
 from codecspec.runtime.evaluation.quality import decibels_of_ms_ssim
+from codecspec.runtime.streams.container import Coder, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How models are put on images: what a measurement depends on beside model, image and machine.
+
+    Args:
+        estimate: nothing is coded, rates are those of the likelihoods.
+        profile: as in `encode_image`.
+        coder: as in `encode_image`.
+        max_memory: bytes that coding may take; None for no limit.
+    """
+
+    estimate: bool = False
+    profile: Profile | None = None
+    coder: Coder = "codecspec"
+    max_memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +35,14 @@ class Row:
     Args:
         model: its name in the evaluation.
         image: its path below the folder of images.
+        sha256: of the image's file, 64 hexadecimal digits: an image is known by it, and not by its name.
         measured: what came of it.
         resumed: it was measured by an earlier run.
     """
 
     model: str
     image: str
+    sha256: str
     measured: Measurement
     resumed: bool = False
 
@@ -115,7 +135,7 @@ class Evaluation:
     Args:
         models: those that could be opened.
         failures: what could not be measured.
-        estimated: nothing was coded: rates are those of the likelihoods.
+        settings: how models were put on images.
         device: where it ran.
         wall_s: seconds that all of it took.
         opening_s: of those, for opening the models.
@@ -125,7 +145,7 @@ class Evaluation:
 
     models: list[ModelEvaluation]
     failures: list[Failure]
-    estimated: bool
+    settings: Settings
     device: str
     wall_s: float = 0.0
     opening_s: float = 0.0

@@ -7,7 +7,6 @@ with, never to their names. A line that is cut or says something else is measure
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from xxhash import xxh3_128_hexdigest
 
+from codecspec.runtime.evaluation.evaluation import Settings
 from codecspec.runtime.evaluation.measurement import Measurement
 from codecspec.schema.errors import UsageError
 
@@ -29,15 +29,15 @@ class Journal:
 
     Args:
         folder: where `measured.jsonl` is or is to be; None to keep nothing.
-        settings: what a measurement depends on beside model and image.
+        settings: those that measurements are made with.
 
     Raises:
         UsageError: the file cannot be read.
     """
 
-    def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path | None, settings: Settings) -> None:
         self._path = None if folder is None else folder / NAME
-        self._settings = json.dumps([_VERSION, dict(settings)], sort_keys=True)
+        self._settings = json.dumps([_VERSION, asdict(settings)], sort_keys=True)
         self._known = {} if self._path is None else _entries(self._path)
 
     def find(self, model: str, image: str) -> Measurement | None:

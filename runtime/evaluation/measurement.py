@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from codecspec.runtime.evaluation.peak_memory import peak_bytes, reset_peak
 from codecspec.runtime.evaluation.quality import decibels_of_ms_ssim, quality
 from codecspec.runtime.image_files import ImageFile
+from codecspec.runtime.peak_memory import peak_bytes, reset_peak
 from codecspec.runtime.streams.container import Coder, Profile, Stream
 from codecspec.runtime.streams.image_streams import decode_image, encode_image
 from codecspec.runtime.streams.rate_report import PartRate, rates_described

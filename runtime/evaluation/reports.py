@@ -9,16 +9,21 @@ import csv
 import io
 import math
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
+
+import torch
 
 from codecspec.runtime.evaluation.evaluation import Averages, Evaluation, ModelEvaluation, Row
 from codecspec.runtime.evaluation.measurement import Measurement
+from codecspec.runtime.machine import machine
 from codecspec.runtime.results import Results
 
 COLUMNS = (
     "model",
     "spec",
     "image",
+    "sha256",
     "width",
     "height",
     "bytes",
@@ -51,8 +56,10 @@ def as_csv(evaluation: Evaluation) -> str:
 def as_content(evaluation: Evaluation) -> dict[str, Any]:
     """All of it as JSON content."""
     return {
-        "estimated": evaluation.estimated,
+        "codecspec": version("codecspec"),
         "device": evaluation.device,
+        "machine": machine(torch.device(evaluation.device)),
+        "settings": asdict(evaluation.settings),
         "wall_s": evaluation.wall_s,
         "opening_s": evaluation.opening_s,
         "warming_s": evaluation.warming_s,
@@ -71,7 +78,7 @@ def as_results(evaluation: Evaluation) -> list[Results]:
     for model in evaluation.models:
         if model.averages is not None:
             by_spec.setdefault(model.spec, []).append(model.averages)
-    rate = "rates estimated by the likelihoods" if evaluation.estimated else "rates of whole files"
+    rate = "rates estimated by the likelihoods" if evaluation.settings.estimate else "rates of whole files"
     return [
         Results(name, _points(points), "measured", f"{_counted(points)} on {evaluation.device}, {rate}")
         for name, points in by_spec.items()
@@ -110,10 +117,13 @@ def _model(model: ModelEvaluation) -> dict[str, Any]:
         "digest": model.digest,
         "parameters": model.parameters,
         "averages": None if found is None else _finite({**asdict(found), "gap": found.gap}),
-        "images": [
-            {"image": row.image, **measured_content(row.measured), "resumed": row.resumed} for row in model.rows
-        ],
+        "images": [_image(row) for row in model.rows],
     }
+
+
+def _image(row: Row) -> dict[str, Any]:
+    named = {"image": row.image, "sha256": row.sha256}
+    return named | measured_content(row.measured) | {"resumed": row.resumed}
 
 
 def measured_content(each: Measurement) -> dict[str, Any]:
@@ -136,6 +146,7 @@ def _figures(row: Row) -> dict[str, Any]:
     return {
         "model": row.model,
         "image": row.image,
+        "sha256": row.sha256,
         "width": each.width,
         "height": each.height,
         "bytes": each.num_bytes,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from xxhash import xxh3_128, xxh3_128_hexdigest
+from xxhash import xxh3_128
 
 from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, ModelEvaluation, Row
 from codecspec.runtime.evaluation.journal import Journal
 from codecspec.runtime.evaluation.measurement import Measurement, measure_coded, measure_estimated
 from codecspec.runtime.image_files import read_image_file
-from codecspec.runtime.streams.container import Coder, Profile
 from codecspec.runtime.streams.digests import decoder_weights, digest_of, tables_digest
 from codecspec.runtime.streams.image_streams import decode_image, encode_image, model_known
 from codecspec.schema.errors import SpecError
@@ -33,18 +33,12 @@ class EvaluationRun:
     Args:
         images: the name of each, and its file.
         journal: what was measured before, and where what is measured is kept.
-        estimate: nothing is coded.
-        profile: as in `encode_image`.
-        coder: as in `encode_image`.
-        result: what is filled.
+        result: what is filled; its settings are followed.
         watch: is handed each image's result, and each failure, as it comes.
     """
 
     images: list[tuple[str, Path]]
     journal: Journal
-    estimate: bool
-    profile: Profile | None
-    coder: Coder
     result: Evaluation
     watch: Watch
 
@@ -67,7 +61,7 @@ class EvaluationRun:
         for image, path in self.images:
             try:
                 data = path.read_bytes()
-                digest = xxh3_128_hexdigest(data)
+                digest = sha256(data).hexdigest()
                 known = self.journal.find(computed, digest)
                 if known is None and not warm:
                     self._warm_up(codec)
@@ -79,7 +73,7 @@ class EvaluationRun:
             if known is None:
                 self.journal.add(computed, digest, measured)
                 self.result.coding_s += (measured.encode_s or 0) + (measured.decode_s or 0)
-            model.rows.append(Row(model.name, image, measured, resumed=known is not None))
+            model.rows.append(Row(model.name, image, digest, measured, resumed=known is not None))
             self.watch(model.rows[-1])
 
     def failed(self, failure: Failure) -> None:
@@ -88,18 +82,19 @@ class EvaluationRun:
         self.watch(failure)
 
     def _measured(self, codec: Codec, data: bytes, where: str) -> Measurement:
-        file = read_image_file(data, where)
-        if self.estimate:
+        file, settings = read_image_file(data, where), self.result.settings
+        if settings.estimate:
             return measure_estimated(codec, file, where)
-        return measure_coded(codec, file, where, profile=self.profile, coder=self.coder)
+        return measure_coded(codec, file, where, profile=settings.profile, coder=settings.coder)
 
     def _warm_up(self, codec: Codec) -> None:
         """Code a small grey image, so that no image's time has in it what is made or loaded once."""
-        start = time.perf_counter()
+        start, settings = time.perf_counter(), self.result.settings
         first = next(codec.parameters())
         x = torch.full((1, codec.spec.in_channels, codec.stride, codec.stride), 0.5, dtype=first.dtype)
+        x = x.to(first.device)
         try:
-            decode_image(codec, encode_image(codec, x.to(first.device), profile=self.profile, coder=self.coder))
+            decode_image(codec, encode_image(codec, x, profile=settings.profile, coder=settings.coder))
         except SpecError:
             return  # each image will say why
         finally:

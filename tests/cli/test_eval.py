@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -10,10 +11,12 @@ import re
 import signal
 import subprocess
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import codecspec as cs
@@ -103,6 +106,20 @@ def test_csv_and_json_on_stdout(command: Command, models: Path, pictures: Path) 
     content = json.loads(command("codecspec", "eval", model, pictures, "--json").out)
     assert [row["image"] for row in rows] == [each["image"] for each in content["models"][0]["images"]]
     assert [int(row["bytes"]) for row in rows] == [each["num_bytes"] for each in content["models"][0]["images"]]
+
+
+def test_results_say_what_they_are_of(command: Command, models: Path, pictures: Path) -> None:
+    """Of which images, by their content, with which settings, program and machine: what it takes to compare two."""
+    given = [models / "mbt2018-mean.safetensors", pictures, "--max-memory", "1GB", "--profile", "exact"]
+    rows = list(csv.DictReader(io.StringIO(command("codecspec", "eval", *given, "--csv").out)))
+    content = json.loads(command("codecspec", "eval", *given, "--json").out)
+    digests = {row["image"]: row["sha256"] for row in rows}
+    assert digests == {image: hashlib.sha256((pictures / image).read_bytes()).hexdigest() for image in digests}
+    assert digests == {each["image"]: each["sha256"] for each in content["models"][0]["images"]}
+    assert content["settings"] == {"estimate": False, "profile": "exact", "coder": "codecspec", "max_memory": 10**9}
+    assert content["codecspec"] == version("codecspec")
+    assert content["machine"]["torch"] == torch.__version__
+    assert content["machine"]["threads"] == torch.get_num_threads()
 
 
 def test_luma_and_estimates(command: Command, models: Path, pictures: Path) -> None:

@@ -93,6 +93,7 @@ FIGURES: dict[str, dict[str, str]] = {
         "opening_s": CLOCK,
         "warming_s": CLOCK,
         "coding_s": CLOCK,
+        "machine.threads": "cli/test_eval.py::test_results_say_what_they_are_of",
         "models.*.parameters": PARAMETERS,
         "models.*encode_s": CLOCK,
         "models.*decode_s": CLOCK,
