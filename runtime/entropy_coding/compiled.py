@@ -19,10 +19,10 @@ from codecspec.runtime.entropy_coding.kernel_cache import named_by_version, remo
 Kernel = Callable[..., Any]
 LOGGER = logging.getLogger("codecspec")
 """Says nothing unless it is asked to, as commands do."""
-ONCE = "compiling kernels that run here for the first time: up to 15 s, once"
+ONCE = "compiling kernels that run here for the first time: some 10 s, once"
 """What is logged, as information, when a process begins to compile."""
 EVERY_TIME = (
-    "compiling kernels, up to 15 s in every process: they cannot be kept on disk here; "
+    "compiling kernels, some 10 s in every process: they cannot be kept on disk here; "
     "NUMBA_CACHE_DIR may name a folder that can be written"
 )
 """The same where that is so."""
@@ -59,12 +59,20 @@ def on_all_threads(function: Kernel) -> Entry:
 
 
 def part(function: Kernel) -> Kernel:
-    """`function` as a piece of kernels.
+    """`function` as a piece of kernels, compiled by itself.
 
     References to arrays are counted around a call, four times the cost of coding a symbol, unless numba finds that
     needless; it does where the piece and the way to its call have no branch but what is rare. Measure after a change.
     """
     return _jit(function, cache=False)
+
+
+def inlined(function: Kernel) -> Kernel:
+    """`function` as a piece of kernels that is compiled with what calls it, and not by itself before.
+
+    The code is the same, and the wait is less where a long piece is called in one place, or a short one anywhere.
+    """
+    return numba.njit(function, nogil=True, error_model="numpy", inline="always")
 
 
 def _jit(function: Kernel, *, cache: bool) -> Any:
