@@ -13,8 +13,9 @@ import pytest
 
 from codecspec.runtime.entropy_coding import kernel_cache
 from codecspec.runtime.entropy_coding.compiled import EVERY_TIME, ONCE
-from tests.contracts.source_files import ROOT, imports, source_files, syntax_tree
+from tests.contracts.source_files import imports, source_files, syntax_tree
 
+SOURCE = Path(kernel_cache.__file__).parents[1]
 KERNELS = """
 from codecspec.runtime.entropy_coding.compiled import compiled, on_all_threads
 from codecspec.runtime.layers.other_kernels import FACTOR, shifted
@@ -93,12 +94,12 @@ def package(tmp_path: Path) -> Package:
     runtime = tmp_path / "codecspec" / "runtime"
     copied = ["vector_kernels.py", "entropy_coding/compiled.py", "entropy_coding/kernel_cache.py"]
     for file in kernel_cache.sources():
-        name = file.relative_to(ROOT / "runtime")
+        name = file.relative_to(SOURCE)
         if not name.name.endswith("_kernels.py"):
             (runtime / name).parent.mkdir(parents=True, exist_ok=True)
             (runtime / name).touch()
     for name in copied:
-        (runtime / name).write_text(Path(kernel_cache.__file__).parents[1].joinpath(name).read_text())
+        (runtime / name).write_text((SOURCE / name).read_text())
     made = Package(tmp_path)
     (made.layers / "own_kernels.py").write_text(KERNELS)
     made.write_other()
@@ -159,7 +160,7 @@ def test_a_folder_that_is_named_comes_first(package: Package) -> None:
 
 def test_what_kernels_take_from_other_files_counts() -> None:
     """Each file that one of kernels imports is in the digest, and constants of it are written out there."""
-    counted = {file.relative_to(ROOT) for file in kernel_cache.sources()}
+    counted = {Path("runtime") / file.relative_to(SOURCE) for file in kernel_cache.sources()}
     kernels = [file for file in source_files("runtime") if file.name.endswith("_kernels.py")]
     assert set(kernels) <= counted
     modules = {f"codecspec.{'.'.join(file.with_suffix('').parts)}": file for file in counted}
