@@ -70,7 +70,7 @@ def part(function: Kernel) -> Kernel:
 def inlined(function: Kernel) -> Kernel:
     """`function` as a piece of kernels that is compiled with what calls it, and not by itself before.
 
-    The code is the same, and the wait is less where a long piece is called in one place, or a short one anywhere.
+    It computes the same, and the wait is less where a long piece is called in one place, or a short one anywhere.
     """
     return numba.njit(function, nogil=True, error_model="numpy", inline="always")
 
@@ -85,7 +85,7 @@ def _keep(function: Kernel) -> bool:
     if version is not None:
         try:
             folder = _jit(named_by_version(function, version), cache=True).stats.cache_path
-        except RuntimeError:  # numba found no place for its cache
+        except (RuntimeError, AttributeError):  # it has no place for it; under NUMBA_DISABLE_JIT no code
             pass
         else:
             remove_other_versions(folder, version)

@@ -152,6 +152,13 @@ def test_without_any_folder_each_process_compiles(package: Package) -> None:
     assert [package.run(**places), package.run(**places)] == [("42 2", EVERY_TIME)] * 2
 
 
+def test_kernels_run_as_python_where_numba_is_switched_off() -> None:
+    program = "from codecspec.runtime.entropy_coding.syndrome_kernels import columns; print(columns.__name__)"
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("columns\n", "")
+
+
 def test_a_folder_that_is_named_comes_first(package: Package) -> None:
     place = package.folder / "place"
     assert package.run(NUMBA_CACHE_DIR=str(place)) == ("42 2", ONCE)
