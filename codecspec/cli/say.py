@@ -8,6 +8,7 @@ what is said.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 from collections.abc import Iterator
@@ -44,13 +45,24 @@ _now = Loudness()
 
 @contextmanager
 def speaking(loudness: Loudness) -> Iterator[None]:
-    """Speak as loud as that while the context is open."""
+    """Speak as loud as that while the context is open, and for the library, too: what it logs becomes notes."""
     global _now
     before, _now = _now, loudness
+    logger, notes = logging.getLogger("codecspec"), _Notes()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(notes)
     try:
         yield
     finally:
+        logger.removeHandler(notes)
+        logger.setLevel(level)
         _now = before
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
 
 
 def is_quiet() -> bool:

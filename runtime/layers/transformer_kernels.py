@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
+from codecspec.runtime.entropy_coding.compiled import inlined, on_all_threads, part
 from codecspec.runtime.layers.lane_kernels import (
     BYTES,
     add,
@@ -87,7 +87,7 @@ def _normalize(x, out, gain, offset, size, epsilon):
         store(multiply_add(value, load(gain + i), load(offset + i)), out + i)
 
 
-@part
+@inlined
 def _gather(job, base, first, count):
     """The positions of some windows, normalised, to rows; and where each lies, -1 for the padding, which is zeros."""
     size = job.channels * 4
@@ -114,7 +114,7 @@ def _gather(job, base, first, count):
             put_integer(place, base + job.places_at + 8 * number)
 
 
-@part
+@inlined
 def _powers(scores, tokens, shares):
     """Scores (tokens, tokens) to 2^(score - the row's largest); one over the sum of each row to `shares`."""
     size = tokens * 4
@@ -132,7 +132,7 @@ def _powers(scores, tokens, shares):
         put_float(ONE / sum_of(total), shares + 4 * r)
 
 
-@part
+@inlined
 def _attend_with_head(job, base, q, out, bias, mask):
     """One head's attention in one window: from its queries, behind which its keys and values lie, to `out`."""
     size, tokens, width = job.channels * 4, job.window * job.window, job.channels // job.heads
@@ -161,7 +161,7 @@ def _attend_with_head(job, base, q, out, bias, mask):
             store(multiply(load(at), share), at)
 
 
-@part
+@inlined
 def _attend(job, base, first, count):
     """The attention of some windows, from qkv to rows."""
     size, tokens = job.channels * 4, job.window * job.window
@@ -181,7 +181,14 @@ def _attend(job, base, first, count):
             _attend_with_head(job, base, q + at, out + at, job.bias + head * square, mask)
 
 
-@part
+@inlined
+def _linear(a, a_row, weight, bias, out, out_row, rows, inputs, outputs, after):
+    """`linear` with nothing added; of numbers that are written out numba would compile a variant of it for each."""
+    none = np.int64(0)
+    linear(a, a_row, weight, bias, out, out_row, rows, inputs, outputs, none, none, np.int64(after))
+
+
+@inlined
 def _mlp(job, base, rows):
     """The block's second half, from sums, which get the skip, to rows, which lack it."""
     size = job.channels * 4
@@ -196,8 +203,8 @@ def _mlp(job, base, rows):
     for r in range(0, rows, CHUNK):
         some = min(CHUNK, rows - r)
         at = base + job.rows_at + r * row
-        linear(at, row, job.fc1, job.fc1_bias, hidden, hidden_row, some, job.channels, job.hidden, 0, 0, GELU)
-        linear(hidden, hidden_row, job.fc2, job.fc2_bias, at, row, some, job.hidden, job.channels, 0, 0, NOTHING)
+        _linear(at, row, job.fc1, job.fc1_bias, hidden, hidden_row, some, job.channels, job.hidden, GELU)
+        _linear(hidden, hidden_row, job.fc2, job.fc2_bias, at, row, some, job.hidden, job.channels, NOTHING)
 
 
 @on_all_threads
@@ -217,9 +224,9 @@ def block(at):
         count = min(job.per_task, job.windows - first)
         positions = count * job.window * job.window
         _gather(job, base, first, count)
-        linear(rows, row, job.qkv, job.qkv_bias, qkv, qkv_row, positions, job.channels, 3 * job.channels, 0, 0, NOTHING)
+        _linear(rows, row, job.qkv, job.qkv_bias, qkv, qkv_row, positions, job.channels, 3 * job.channels, NOTHING)
         _attend(job, base, first, count)
-        linear(rows, row, job.proj, job.proj_bias, sums, row, positions, job.channels, job.channels, 0, 0, NOTHING)
+        _linear(rows, row, job.proj, job.proj_bias, sums, row, positions, job.channels, job.channels, NOTHING)
         if job.hidden:
             _mlp(job, base, positions)
         for r in range(positions):

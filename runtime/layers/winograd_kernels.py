@@ -16,7 +16,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
+from codecspec.runtime.entropy_coding.compiled import inlined, on_all_threads, part
 from codecspec.runtime.layers.winograd import TILE
 from codecspec.runtime.vector_kernels import (
     LANES,
@@ -181,7 +181,7 @@ def gather(source: int, image: int, top: int, left: int, patch: int) -> None:
                     clear_vector(target + k)
 
 
-@part
+@inlined
 def evaluate_tile(source: int, image: int, top: int, left: int, patch: int, elements: int, step: int) -> None:
     """The elements of the tile of a source whose first position is (top, left)."""
     size = 4 * field(source, CHANNELS)
@@ -194,7 +194,7 @@ def evaluate_tile(source: int, image: int, top: int, left: int, patch: int, elem
         evaluate(tile + k, row, position, elements + k, step)
 
 
-@part
+@inlined
 def multiply_elements(
     elements: int, channels: int, taps: int, products: int, out_channels: int, tiles: int, room: int, needless: int,
     adding: int,
@@ -218,7 +218,7 @@ def multiply_elements(
                     multiply_narrow(left + t * row, row, right + c * row, panel, target, out_row, channels, adding)
 
 
-@part
+@inlined
 def interpolate_tile(
     group: int, image: int, top: int, left: int, products: int, step: int, size: int, slope: float, patch: int
 ) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.first_runs import as_if_compiled
+
 SCRIPTS = Path(sys.prefix) / "bin"
 """Where pip put the console scripts."""
 
@@ -24,7 +26,7 @@ class Outcome:
     Args:
         code: its exit code.
         out: what it printed.
-        err: what it said on stderr.
+        err: what it said on stderr, but for the note of a first run.
     """
 
     code: int
@@ -59,7 +61,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             gc.set_threshold(*threshold)
         out, err = capsys.readouterr()
         assert isinstance(code, int), "a command ends with an exit code"
-        return Outcome(code, out, err)
+        return Outcome(code, out, as_if_compiled(err))
 
     return run
 
@@ -72,7 +74,7 @@ def process(tmp_path: Path) -> Command:
         command = [str(SCRIPTS / name), *map(str, args)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=_environment(), check=False)
         assert "Traceback" not in done.stderr
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        return Outcome(done.returncode, done.stdout, as_if_compiled(done.stderr))
 
     return run
 

@@ -16,6 +16,7 @@ from codecspec.cli import jobs
 from codecspec.runtime.image_files import read_image_file
 from codecspec.runtime.streams.container import Stream
 from tests.cli.conftest import SCRIPTS, Command
+from tests.first_runs import as_if_compiled
 from tests.runtime.small_codecs import small
 
 
@@ -123,7 +124,9 @@ def test_what_does_not_go_together_is_refused_first(
 def piped(*args: object, data: bytes) -> subprocess.CompletedProcess[bytes]:
     command = [str(SCRIPTS / "codecspec"), *map(str, args)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
+    done = subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
+    done.stderr = as_if_compiled(done.stderr.decode()).encode()
+    return done
 
 
 def test_stdin_and_stdout(folder: Path, model: Path) -> None:

@@ -1,17 +1,12 @@
-"""What numba compiles for this package: one version of each loop, kept on disk where that can be."""
+"""What numba compiles for this package: one version of each loop."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from codecspec.runtime.entropy_coding import (
-    compiled,
     compressai_coder,
     compressai_kernels,
     rans,
@@ -65,40 +60,3 @@ def test_only_what_codes_imports_numba() -> None:
 
 def is_of_loops(file: Path) -> bool:
     return file.name in ("compiled.py",) or file.name.removesuffix(".py").endswith(("_kernels", ".compiled"))
-
-
-LOOP = """
-from compiled import compiled
-
-@compiled
-def double(x):
-    return 2 * x
-"""
-RUN = "import loop; print(loop.double(21), sum(loop.double.stats.cache_misses.values()))"
-
-
-@pytest.mark.parametrize("home", ["writable", "not writable"])
-def test_a_folder_that_cannot_be_written_is_no_hindrance(tmp_path: Path, home: str) -> None:
-    """The user's cache folder takes over; without one either, each process compiles anew."""
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "loop.py").write_text(LOOP)
-    (tmp_path / "package" / "compiled.py").write_text(Path(compiled.__file__).read_text())
-    (tmp_path / "package" / "__pycache__").write_text("a file, so that no folder of that name can be made")
-    home_folder, package = tmp_path / "home", str(tmp_path / "package")
-    places = {"HOME": str(home_folder), "XDG_CACHE_HOME": str(home_folder / "cache"), "PYTHONPATH": package}
-    if home == "writable":
-        home_folder.mkdir()
-    else:
-        home_folder.write_text("a file")
-    others = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    command = [sys.executable, "-c", RUN]
-    outputs = [
-        subprocess.run(
-            command, env={**others, **places}, capture_output=True, text=True, check=True, cwd=tmp_path
-        ).stdout
-        for _ in range(2)
-    ]
-    first, second = ([int(word) for word in output.split()] for output in outputs)
-    assert [first[0], second[0]] == [42, 42]
-    if home == "writable":
-        assert [first[1], second[1]] == [1, 0], "compiled by the first process, found by the second"
