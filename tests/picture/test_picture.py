@@ -68,6 +68,15 @@ def test_every_edge_that_is_shown_is_drawn() -> None:
     )
 
 
+def test_the_sum_tells_what_only_training_has_apart() -> None:
+    assert "64.99 M parameters (and 29.27 M for training only)" in picture.svg(plan_of("cca-aux"))
+
+
+def test_only_what_folds_has_its_mark() -> None:
+    assert not set("▾▸") & set(picture.svg(plan_of("wacnn")))
+    assert "▾" in picture.page(plan_of("wacnn"))
+
+
 def test_a_box_shows_its_figures() -> None:
     group = groups_of(picture.svg(plan_of("wacnn")))["g_a.0"]
     text = " ".join(" ".join(element.itertext()) for element in group.iter(f"{SVG}text"))
