@@ -51,4 +51,4 @@ def _drawn(name: str, folder: Path) -> str:
 def _benchmarks() -> str:
     files = sorted(BENCHMARKS.glob("*.py"))
     documented = {file.name: ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "" for file in files}
-    return "\n".join(f"## {name}\n\n{text}\n" for name, text in documented.items())
+    return "\n".join(f"### {name}\n\n{text}\n" for name, text in documented.items())
