@@ -48,3 +48,9 @@ def test_nothing_that_was_asked_for_is_left_out(site: Path) -> None:
     assert asked == []
     assert "<svg" in (site / "index.html").read_text(encoding="utf-8")
     assert "benchmarks/startup.py" in (site / "performance.html").read_text(encoding="utf-8")
+
+
+def test_each_picture_leads_to_its_page(site: Path) -> None:
+    for name, picture in (("index", "mbt2018-mean"), ("language", "hyperprior"), ("tutorial", "grouped")):
+        assert re.search(rf'href="?pictures/{picture}\.html', (site / f"{name}.html").read_text(encoding="utf-8"))
+        assert "default-src 'none'" in (site / "pictures" / f"{picture}.html").read_text(encoding="utf-8")
