@@ -194,12 +194,13 @@ function draw(placed) {
 // The whole picture. `folds`: by id of a box, whether it is folded; where nothing is said, as the graph says.
 function picture(graph, folds, style) {
   const placed = layout(graph.root, folds);
-  const width = Math.ceil(placed.width + 24);
-  const height = Math.ceil(placed.height + 60);
   const paper = [graph.title, graph.venue].filter((word) => word).join(", ");
   const beside = graph.aux_parameters ? ` (and ${compact(graph.aux_parameters)} for training only)` : "";
   const sum = `${compact(graph.parameters)} parameters${beside} · ${graph.kmacs.toFixed(1)} kMAC/px`;
-  const caption = text(12, 24, escapeText(graph.name), "name") + text(12, 42, escapeText([sum, paper].filter((word) => word).join(" · ")), "line");
+  const said = [sum, paper].filter((word) => word).join(" · ");
+  const caption = text(12, 24, escapeText(graph.name), "name") + text(12, 42, escapeText(said), "line");
+  const wide = Math.max(placed.width, textWidth(said, SIZE.font), textWidth(graph.name, 18));
+  const [width, height] = [Math.ceil(wide + 24), Math.ceil(placed.height + 60)];
   const marker =
     '<marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto-start-reverse">' +
     '<path class="tip" d="M0 0.8L8 4L0 7.2z"/></marker>';
