@@ -20,6 +20,7 @@ from codecspec.picture import page, svg
 from docs.generators.commands_page import commands_page
 from docs.generators.kinds_page import kinds_page
 from docs.generators.pictures import style
+from docs.generators.python_page import python_page
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 _PICTURE = re.compile(r"<!-- picture of (\S+) -->")
@@ -28,7 +29,8 @@ _SPEC = re.compile(r'^```yaml title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DO
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and of each model that a page draws the page that folds and searches."""
-    generated = {"kinds.md": kinds_page(), "commands.md": commands_page(), "assets/picture.css": style()}
+    generated = {"kinds.md": kinds_page(), "commands.md": commands_page(), "python.md": python_page()}
+    generated["assets/picture.css"] = style()
     for written in [file for file in files if file.src_uri.endswith(".md")]:
         for name, plan in _drawn_in(written.content_string).items():
             generated[_page_of(name)] = page(plan)

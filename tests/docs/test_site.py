@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_page_is_built(site: Path) -> None:
-    written = {page.stem for page in (ROOT / "docs").glob("*.md")} | {"kinds", "commands"}
+    written = {page.stem for page in (ROOT / "docs").glob("*.md")} | {"kinds", "commands", "python"}
     assert written <= {page.stem for page in site.glob("*.html")}
 
 
