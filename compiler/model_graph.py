@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from codecspec.compiler.box_words import content_of, fields_of, flow_of, name_of, numbers_of, runs_of
 from codecspec.compiler.canonical import spec_hash
 from codecspec.compiler.plan import AUX, Node, Plan, join, part_of
 from codecspec.compiler.statistics import statistics
@@ -24,20 +25,13 @@ neighbours are there, and each slice says in words which it sees."""
 Box = dict[str, Any]
 Edge = list[str]
 
-_MEANING = {
-    "g_a": "analysis",
-    "g_s": "synthesis",
-    "h_a": "hyper-analysis",
-    "h_s": "hyper-synthesis",
-    "h_mean_s": "hyper-synthesis of means",
-    "h_scale_s": "hyper-synthesis of scales",
-    AUX: "training only",
-}
-_SAID_ELSEWHERE = {"type", "out", "stride", "factor", "count", "quantizer", "kernel", "patch", "drop_path"}
+_CONTEXT = "context_prediction"
+"""What the leaves that see positions call their masked convolution."""
 
 
 def model_graph(plan: Plan) -> dict[str, Any]:
-    """The graph of a plan: `name`, `title`, `hash`, `figures`, and the outermost box `root`."""
+    """The graph of a plan: whose it is, its figures (coding's; those of a branch that only training runs beside them),
+    and the outermost box `root`."""
     figures, reference = statistics(plan), plan.spec.reference
     boxes, edges = _codec(plan)
     return {
@@ -46,6 +40,7 @@ def model_graph(plan: Plan) -> dict[str, Any]:
         "venue": reference.venue if reference else "",
         "hash": spec_hash(plan.spec),
         "parameters": figures.parameters,
+        "aux_parameters": figures.parameters_by_part.get("aux", 0),
         "kmacs": figures.kmacs_per_pixel,
         "stride": plan.stride,
         "root": {"id": "", "children": boxes, "edges": edges, "direction": "LR"},
@@ -95,13 +90,16 @@ def _box(node: Node, *, folded: bool = False) -> Box:
     """A node with all that is inside it."""
     if isinstance(node.spec, ChannelGroupsSpec):
         children, edges = _slices(node)
+    elif _CONTEXT in _own_parts(node):
+        children = [_masked_conv(node), *(_box(child) for child in node.children)]
+        edges = [[a["id"], b["id"]] for a, b in pairwise(children)]
     elif node.kind in ("sequence", "dual"):
         children = [_box(child) for child in node.children]
         edges = [[a.path, b.path] for a, b in pairwise(node.children)] if node.kind == "sequence" else []
     else:
         children = [_box(child) for child in node.children]
         edges = _inside(node.children)
-    title, meaning = _name(node)
+    title, meaning = name_of(node)
     return {
         "id": node.path,
         "shape": "box",
@@ -109,26 +107,50 @@ def _box(node: Node, *, folded: bool = False) -> Box:
         "meaning": meaning,
         "kind": node.kind,
         "part": part_of(node.path),
-        "says": _says(node),
-        "flow": _flow(node),
+        "says": content_of(node) if _is_stage(node) else numbers_of(node),
+        "fields": fields_of(node),
+        "flow": flow_of(node),
         "parameters": node.parameters,
         "kmacs": float(node.total_macs / 1000),
         "children": children,
         "edges": edges,
         "direction": "TB",
         "ordered": isinstance(node.spec, ChannelGroupsSpec),
-        "folded": folded,
+        "folded": folded or _is_stage(node),
     }
 
 
-def _name(node: Node) -> tuple[str, str]:
-    """What a box is called, and what that means: parts as the papers call them, all else by its kind."""
-    if node.name in _MEANING:
-        return node.name, _MEANING[node.name]
-    if node.path == "latent_codec.y":
-        return node.name, node.kind
-    role = "" if node.name.isdecimal() or node.path == "latent_codec.z" else node.name
-    return node.kind, "" if role.startswith("y") and role[1:].isdecimal() else role
+def _is_stage(node: Node) -> bool:
+    """Blocks in a row inside a transform: papers draw them as one box with what is in it."""
+    return node.kind == "sequence" and node.name.isdecimal()
+
+
+def _own_parts(node: Node) -> set[str]:
+    """The first words of a node's own tensors."""
+    return {name.partition(".")[0] for name in node.tensors}
+
+
+def _masked_conv(node: Node) -> Box:
+    """The part of a leaf that sees its neighbours: no node of the plan, as the leaf owns its tensors and its work."""
+    own = {name: tensor for name, tensor in node.tensors.items() if name.startswith(f"{_CONTEXT}.")}
+    kernel, given = node.spec.kernel, own[f"{_CONTEXT}.weight"].shape[0]
+    return {
+        "id": join(node.path, _CONTEXT),
+        "shape": "box",
+        "title": "masked conv",
+        "meaning": _CONTEXT,
+        "kind": "masked conv",
+        "part": part_of(node.path),
+        "says": f"{kernel}x{kernel}",
+        "fields": "",
+        "flow": f"{node.c_in} > {given} @ {node.scale_out}",
+        "parameters": sum(tensor.numel for tensor in own.values() if tensor.role == "parameter"),
+        "kmacs": float(node.macs / 1000),
+        "children": [],
+        "edges": [],
+        "direction": "TB",
+        "folded": False,
+    }
 
 
 def _slices(node: Node) -> tuple[list[Box], list[Edge]]:
@@ -156,7 +178,8 @@ def _slice(node: Node, k: int, leaf: Node, head: Node | None, seen: Sequence[int
         "kind": "slice",
         "part": part_of(node.path),
         "says": " > ".join(each.kind for each in nodes),
-        "flow": f"sees {_runs(seen)}" if seen else "sees no slice",
+        "fields": "",
+        "flow": f"sees {runs_of(seen)}" if seen else "sees no slice",
         "parameters": sum(each.parameters for each in nodes),
         "kmacs": float(sum((each.total_macs for each in nodes), Fraction(0)) / 1000),
         "children": [_box(each) for each in nodes],
@@ -171,36 +194,3 @@ def _inside(children: Iterable[Node]) -> list[Edge]:
     nets = {child.name: child.path for child in children}
     pairs = [(f"{what}_support_transform", f"{what}_cc") for what in ("mean", "scale")]
     return [[nets[before], nets[after]] for before, after in pairs if before in nets and after in nets]
-
-
-def _runs(indexes: Sequence[int]) -> str:
-    """`0-4, 7`."""
-    runs: list[list[int]] = []
-    for index in indexes:
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-
-
-def _flow(node: Node) -> str:
-    channels = str(node.c_in) if node.c_in == node.c_out else f"{node.c_in} > {node.c_out}"
-    return f"{channels} @ {node.scale_out}"
-
-
-def _says(node: Node) -> str:
-    """The kernel, the stride, and the node's own numbers that are not their defaults."""
-    spec = node.spec
-    said = [f"{getattr(spec, side)}x{getattr(spec, side)}" for side in ("kernel", "patch") if hasattr(spec, side)]
-    if node.scale_out != node.scale_in and node.kind not in ("sequence", "dual"):
-        ratio = node.scale_out / node.scale_in
-        said.append(f"stride {1 / ratio}" if ratio < 1 else f"up {ratio}")
-    for name, value in spec.model_dump(exclude_defaults=True, exclude=_SAID_ELSEWHERE).items():
-        if value is True:
-            said.append(name)
-        elif isinstance(value, (int, float, str)):
-            said.append(f"{name} {value}")
-        elif name == "widths":
-            said.append(f"widths {' '.join(map(str, value))}")
-    return ", ".join(said)

@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
     """Have glibc keep what is freed for the next one who asks, for the rest of this process; True where that worked.
 
     By itself glibc maps each large block anew and unmaps it when it is freed, so that every activation of a network is
-    made of pages that the kernel has to clear first: a third to two thirds of the time of a codec on the CPU. With
+    made of pages that the kernel has to clear first: up to a fifth of the time of a codec on the CPU. With
     this the process keeps its largest footprint until it ends. It is about the whole process, so importing codecspec
     does not do it: its commands do, and whoever codes images in a process of his own should, before the first one.
     Elsewhere than on Linux with glibc nothing is done.

@@ -102,7 +102,7 @@ class MeanScaleContextSpec(SpecModel):
 
     type: Literal["mean_scale"]
     widths: Widths
-    """Hidden widths of both nets' 3x3 convolutions. Recoverable: yes, from the weights' shapes."""
+    """Hidden widths of both nets' 3x3 convolutions; GELU between. Recoverable: yes, from the weights' shapes."""
     transform: SupportTransformSpec | None = None
     """A net over each support before its head; null for none. Recoverable: yes, by its keys."""
     emit_mean_support: Literal["pre", "post", "none"] = "post"

@@ -62,7 +62,7 @@ class LRPGaussianSpec(SpecModel):
 
     type: Literal["lrp_gaussian"]
     widths: Widths
-    """Hidden widths of the LRP's 3x3 convolutions. Recoverable: yes, from the weights' shapes."""
+    """Hidden widths of the LRP's 3x3 convolutions; GELU between. Recoverable: yes, from the weights' shapes."""
     lrp_scale: Real = 0.5
     """The largest correction. Recoverable: no."""
     quantizer: Quantizer = "ste"

@@ -1,6 +1,7 @@
 // The page: folding, search, zoom, and what a box is. GRAPH and STYLE stand before this.
 const byId = (id) => document.getElementById(id);
-const READABLE = 0.7; // no smaller unless asked: who reads scrolls
+const READABLE = 0.85; // no smaller unless asked: who reads scrolls
+SHOW.folds = true;
 const stage = byId("picture");
 const state = { folds: {}, zoom: 1, chosen: null, hits: [], current: -1 };
 const boxes = new Map(); // id -> { box, above: ids of the boxes around it }
@@ -13,7 +14,12 @@ function index(box, above) {
 function render() {
   stage.innerHTML = picture(GRAPH, state.folds, STYLE);
   scale();
+  stage.querySelector("svg").setAttribute("role", "group"); // not an image: what is in it can be reached
   for (const group of groups()) {
+    const { box } = boxes.get(group.dataset.id);
+    group.setAttribute("tabindex", "-1");
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", [box.title, box.meaning, ...lines(box)].filter(Boolean).join(", "));
     group.classList.toggle("hit", state.hits.includes(group.dataset.id));
     group.classList.toggle("current", state.hits[state.current] === group.dataset.id);
     group.classList.toggle("chosen", state.chosen === group.dataset.id);
@@ -71,11 +77,19 @@ function toggleFold(id) {
 function foldAll(folded) {
   for (const [id, { box }] of boxes) if ((box.children || []).length) setFold(id, folded);
   render();
+  present();
+}
+
+// At a size that can be read, with the image that comes in, on the left, in view.
+function present() {
   fit(READABLE);
+  const [first, place] = [groupOf("x").getBoundingClientRect(), stage.getBoundingClientRect()];
+  const tall = stage.scrollHeight > stage.clientHeight;
+  stage.scrollTo(0, tall ? stage.scrollTop + (first.top + first.bottom - place.top - place.bottom) / 2 : 0);
 }
 
 function words(box) {
-  return [box.id, box.title, box.meaning, box.kind, box.says, box.flow].filter(Boolean).join(" ").toLowerCase();
+  return [box.id, box.title, box.meaning, box.kind, box.says, box.fields, box.flow].filter(Boolean).join(" ").toLowerCase();
 }
 
 function search(query) {
@@ -102,7 +116,9 @@ function choose(id) {
   const { box } = boxes.get(id);
   const list = document.createElement("dl");
   const rows = [
-    ["path", box.id], ["kind", box.kind], ["what", box.meaning], ["says", box.says], [box.kind === "slice" ? "support" : "channels @ resolution", arrow(box.flow)],
+    ["path", box.id], ["kind", box.kind], ["what", box.meaning],
+    ["fields", box.fields], [box.shape === "value" ? "what" : "in it", box.fields ? "" : box.says],
+    [box.kind === "slice" ? "support" : "channels @ resolution", arrow(box.flow)],
     ["parameters", box.parameters && box.parameters.toLocaleString("en")],
     ["kMAC per pixel", box.kmacs && box.kmacs.toFixed(3)],
   ];
@@ -128,13 +144,25 @@ function light(id) {
 }
 
 stage.addEventListener("keydown", (event) => {
-  const group = event.target.closest("g.foldable");
-  if (!group || (event.key !== "Enter" && event.key !== " ")) return;
+  const group = event.target.closest("g[data-id]");
+  if (!group) return;
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (step) {
+    const shown = [...groups()];
+    const next = shown[shown.indexOf(group) + step];
+    if (next) focusOn(next.dataset.id);
+  } else if ((event.key === "Enter" || event.key === " ") && group.classList.contains("foldable")) {
+    toggleFold(group.dataset.id);
+    focusOn(group.dataset.id);
+  } else return;
   event.preventDefault();
-  choose(group.dataset.id);
-  toggleFold(group.dataset.id);
-  groupOf(group.dataset.id).focus();
 });
+
+function focusOn(id) {
+  choose(id);
+  groupOf(id).focus({ preventScroll: true });
+  groupOf(id).scrollIntoView({ block: "nearest", inline: "nearest" });
+}
 
 let press = null;
 stage.addEventListener("pointerdown", (event) => {
@@ -186,4 +214,4 @@ byId("toggle").addEventListener("click", (event) => {
 
 index(GRAPH.root, []);
 render();
-fit(READABLE);
+present();

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import zip_longest
 from typing import Any, get_args
 
 import codecspec as cs
@@ -23,6 +22,7 @@ from codecspec.schema.latents import DualHyperSynthesisSpec, EntropyBottleneckSp
 from codecspec.schema.leaves import SliceLeafSpec
 from codecspec.schema.support_transforms import SupportTransformSpec
 from docs.generators.pictures import ARROW, drawing
+from docs.generators.prose import first_paragraph
 
 INTERNAL = {"entropy_transform": "no spec writes it: it is what the `widths` of heads and leaves become"}
 """Kinds of nodes that the language has no word for, and why."""
@@ -92,7 +92,7 @@ def tag_of(spec: type[SpecModel]) -> str:
 def _kind(tag: str, spec: type[SpecModel]) -> Iterator[str]:
     documented = spec.__mro__[1] if spec.__name__.endswith("SliceSpec") else spec
     yield f"### `{tag}`\n"
-    yield f"{_plain(documented.__doc__ or '')}\n"
+    yield f"{first_paragraph(documented.__doc__ or '')}\n"
     yield f'<figure class="kind">{drawing(tag)}</figure>\n'
     yield from _fields(spec)
     yield from _example(tag)
@@ -118,7 +118,7 @@ def field_rows(spec: type[SpecModel]) -> list[tuple[str, str, str, str, str]]:
     for name, said in described["properties"].items():
         if name == "type":
             continue
-        text = _plain(said.get("description", ""))
+        text = first_paragraph(said.get("description", ""))
         told = _RECOVERABLE.search(text)
         answer = "" if told is None else told[1] or f"no, {told[2]}"
         default = "required" if name in required else _default(said.get("default"))
@@ -207,14 +207,6 @@ def example_of(tag: str) -> tuple[str, Node]:
             if node.kind == tag:
                 return name, node
     raise LookupError(f"no model in the zoo has a {tag}")
-
-
-def _plain(text: str) -> str:
-    """A docstring as a paragraph: its drawing left out, nothing taken for Markdown or HTML."""
-    first = " ".join(text.strip().split("\n\n", 1)[0].split())
-    words, code = first.split("`")[::2], first.split("`")[1::2]
-    shown = [re.sub(r"[|*\[\]<>]", lambda found: f"&#{ord(found[0])};", each) for each in words]
-    return "".join(each for pair in zip_longest(shown, (f"`{each}`" for each in code), fillvalue="") for each in pair)
 
 
 def documented_tags() -> set[str]:

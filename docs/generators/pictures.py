@@ -24,7 +24,7 @@ _DRAW = """
   const bends = placed.edges.flatMap((edge) => edge.points.map((point) => point.y)); // may leave the boxes' rectangle
   const top = Math.floor(Math.min(0, ...bends)) - 4;
   const [width, height] = [Math.ceil(placed.width + 8), Math.ceil(Math.max(placed.height, ...bends) - top + 4)];
-  const inside = placed.inner.map(draw).join("") + drawEdges(placed.edges);
+  const inside = drawEdges(placed.edges) + placed.inner.map(draw).join("");
   return JSON.stringify(
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-4 ${top} ${width} ${height}" width="${width}"` +
     ` height="${height}" class="model" role="img">${inside}</svg>`);

@@ -120,3 +120,36 @@ def test_boxes_say_what_the_spec_says() -> None:
     assert (boxes["g_a"]["title"], boxes["g_a"]["meaning"]) == ("g_a", "analysis")
     head = boxes["latent_codec.y.channel_context.y1.mean_cc"]
     assert (head["title"], head["meaning"]) == ("entropy_transform", "mean_cc")
+
+
+def test_a_stage_is_folded_and_says_what_is_in_it() -> None:
+    _, graph = graph_of("cca")
+    boxes = {box["id"]: box for box in walk(graph["root"])}
+    stage = boxes["g_a.1"]
+    assert (stage["kind"], stage["says"], stage["folded"]) == ("sequence", "3 residual_bottleneck, 4 naf", True)
+    assert [boxes[path]["folded"] for path in ("g_a", "latent_codec.h_a", "latent_codec.h_s.h_mean_s")] == [False] * 3
+
+
+@pytest.mark.parametrize(("name", "leaf"), [("elic", "latent_codec.y.latent_codec.y3"), ("mbt2018", "latent_codec.y")])
+def test_the_masked_convolution_of_a_leaf_is_a_box_and_the_parts_add_up(name: str, leaf: str) -> None:
+    plan, graph = graph_of(name)
+    boxes = {box["id"]: box for box in walk(graph["root"])}
+    node = next(node for node in plan.walk() if node.path == leaf)
+    context, parameters = f"{leaf}.context_prediction", f"{leaf}.entropy_parameters"
+    assert boxes[leaf]["edges"] == [[context, parameters]]
+    assert boxes[context]["flow"] == f"{node.c_in} > {2 * node.c_in} @ 1/16"
+    assert boxes[leaf]["parameters"] == boxes[context]["parameters"] + boxes[parameters]["parameters"]
+    assert boxes[leaf]["kmacs"] == pytest.approx(boxes[context]["kmacs"] + boxes[parameters]["kmacs"])
+
+
+def test_a_box_has_its_fields_and_their_defaults() -> None:
+    _, graph = graph_of("tcm")
+    boxes = {box["id"]: box for box in walk(graph["root"])}
+    assert boxes["g_a.1"]["says"] == "head_dim 8"
+    assert boxes["g_a.1"]["fields"] == "head_dim 8, window 8, shift 0"
+
+
+def test_a_branch_of_training_has_figures_of_its_own() -> None:
+    plan, graph = graph_of("cca-aux")
+    assert graph["parameters"] + graph["aux_parameters"] == plan.parameters
+    assert graph_of("cca")[1]["aux_parameters"] == 0

@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_page_is_built(site: Path) -> None:
-    written = {page.stem for page in (ROOT / "docs").glob("*.md")} | {"kinds", "commands"}
+    written = {page.stem for page in (ROOT / "docs").glob("*.md")} | {"kinds", "commands", "python"}
     assert written <= {page.stem for page in site.glob("*.html")}
 
 
@@ -48,3 +48,9 @@ def test_nothing_that_was_asked_for_is_left_out(site: Path) -> None:
     assert asked == []
     assert "<svg" in (site / "index.html").read_text(encoding="utf-8")
     assert "benchmarks/startup.py" in (site / "performance.html").read_text(encoding="utf-8")
+
+
+def test_each_picture_leads_to_its_page(site: Path) -> None:
+    for name, picture in (("index", "mbt2018-mean"), ("language", "hyperprior"), ("tutorial", "grouped")):
+        assert re.search(rf'href="?pictures/{picture}\.html', (site / f"{name}.html").read_text(encoding="utf-8"))
+        assert "default-src 'none'" in (site / "pictures" / f"{picture}.html").read_text(encoding="utf-8")

@@ -101,6 +101,53 @@ def test_parts_fold_by_key(page: Page) -> None:
     assert page.locator(box("g_s.0")).count() == 1
 
 
+def test_arrows_go_through_the_boxes(page: Page) -> None:
+    page.focus(box("g_a"))
+    for key, path in (("ArrowDown", "g_a.0"), ("ArrowDown", "g_a.1"), ("ArrowUp", "g_a.0")):
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.dataset.id") == path
+        assert path in page.locator("#details").inner_text()
+
+
+def test_boxes_have_names_for_who_cannot_see_them(page: Page) -> None:
+    said = page.locator("#picture").aria_snapshot()
+    assert 'button "g_a, analysis, 3 → 320 @ 1/16, ' in said
+    assert 'group "conv, 5x5, stride 2, 3 → 192 @ 1/2, 14.6 k params · 3.60 kMAC/px"' in said
+    assert 'group "y_hat, decoded latent, 320 @ 1/16"' in said
+
+
+def test_on_a_phone_the_spec_stands_below(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.querySelector('#picture').clientWidth") == 390
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_what_the_search_suggests_is_found(page: Page) -> None:
+    suggested = str(page.locator("#search").get_attribute("placeholder")).partition(": ")[2].split(", ")
+    assert suggested
+    for words in suggested:
+        page.fill("#search", words)
+        assert page.locator("#found").inner_text().startswith("1 of "), words
+
+
+def test_no_edge_crosses_a_box(page: Page) -> None:
+    page.click("#unfold")
+    crossed = page.evaluate(
+        """() => [...document.querySelectorAll('path.edge')].flatMap((edge) => {
+            const [length, place] = [edge.getTotalLength(), edge.getScreenCTM()];
+            const at = (i) => edge.getPointAtLength(length * i / 100).matrixTransform(place);
+            const points = [...Array(101).keys()].map(at);
+            const others = [...edge.parentNode.children].filter((group) => group.matches('g.box')
+                && ![edge.dataset.from, edge.dataset.to].includes(group.dataset.id));
+            return others.filter((group) => {
+                const { left, right, top, bottom } = group.querySelector(':scope > rect').getBoundingClientRect();
+                return points.some(({ x, y }) => left + 2 < x && x < right - 2 && top + 2 < y && y < bottom - 2);
+            }).map((group) => `${edge.dataset.from} > ${edge.dataset.to} over ${group.dataset.id}`);
+        })"""
+    )
+    assert crossed == []
+
+
 def test_search_unfolds_what_it_finds_and_goes_through_it(page: Page) -> None:
     page.fill("#search", "mean_cc")
     assert page.locator("#found").inner_text() == "1 of 10"

@@ -68,6 +68,24 @@ def test_every_edge_that_is_shown_is_drawn() -> None:
     )
 
 
+def test_the_sum_tells_what_only_training_has_apart() -> None:
+    assert "64.99 M parameters (and 29.27 M for training only)" in picture.svg(plan_of("cca-aux"))
+
+
+def test_a_long_title_makes_the_picture_wider() -> None:
+    spec = cs.load_spec("bmshj2018-factorized")
+    reference = spec.reference
+    assert reference is not None
+    titled = spec.model_copy(update={"reference": reference.model_copy(update={"title": "A title " * 40})})
+    widths = [float(ET.fromstring(picture.svg(cs.lower(each))).get("width", 0)) for each in (spec, titled)]
+    assert widths[1] > widths[0] + 500
+
+
+def test_only_what_folds_has_its_mark() -> None:
+    assert not set("▾▸") & set(picture.svg(plan_of("wacnn")))
+    assert "▾" in picture.page(plan_of("wacnn"))
+
+
 def test_a_box_shows_its_figures() -> None:
     group = groups_of(picture.svg(plan_of("wacnn")))["g_a.0"]
     text = " ".join(" ".join(element.itertext()) for element in group.iter(f"{SVG}text"))
