@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.packed_weights import PANEL, job, packed
 from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
@@ -115,38 +113,10 @@ def suits(conv: nn.Conv2d, x: Tensor) -> bool:
     return (
         kernels_take(x, conv.weight)
         and (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
-        and (conv.in_channels % 16, conv.out_channels % 16) == (0, 0)
+        and (conv.in_channels % PANEL, conv.out_channels % PANEL) == (0, 0)
     )
 
 
 def bias_of(conv: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     """(out): zeros where it has none."""
     return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.contiguous()
-
-
-def packed(weight: Tensor, *, scaled: int = 0, scale: float = 1.0) -> Tensor:
-    """A weight (outputs, inputs) as the kernels read it; its first `scaled` outputs `scale` times as large."""
-    from codecspec.runtime.layers import linear_kernels as kernels
-
-    weight = weight.detach().contiguous()
-    made = torch.empty_like(weight)
-    outputs, inputs = weight.shape
-    given = job(
-        kernels.PACK,
-        weight=weight.data_ptr(),
-        packed=made.data_ptr(),
-        outputs=outputs,
-        inputs=inputs,
-        scaled=scaled,
-        scale=scale,
-    )
-    run_on_all_threads(kernels.pack.address, given)
-    return made
-
-
-def job(layout: np.dtype[Any], **fields: float) -> list[int]:
-    """What a kernel is told, by a record's layout, as integers; zero where nothing is said."""
-    record = np.zeros(1, layout)
-    for name, value in fields.items():
-        record[name] = value
-    return record.view(np.int64).tolist()

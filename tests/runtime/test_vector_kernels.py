@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from codecspec.runtime.layers import lane_kernels as lanes
+from codecspec.runtime import vector_kernels as vectors
 
 
 def each(function: Any) -> Callable[[Tensor], Tensor]:
     """A function of vectors as one of tensors whose sizes are multiples of 8."""
-    load, store = lanes.load, lanes.store
+    load, store = vectors.load, vectors.store
 
     @numba.njit(error_model="numpy")
     def kernel(x: int, out: int, size: int) -> None:
@@ -31,7 +31,7 @@ def each(function: Any) -> Callable[[Tensor], Tensor]:
 
 
 def test_powers_of_two() -> None:
-    power = each(lanes.power_of_two)
+    power = each(vectors.power_of_two)
     x = torch.linspace(-99.5, 126, 2**16)
     expected = torch.exp2(x.double())
     assert ((power(x) - expected) / expected).abs().max() < 2.2e-7
@@ -43,7 +43,7 @@ def test_powers_of_two() -> None:
 
 
 def test_gelu() -> None:
-    gelu = each(lanes.gelu)
+    gelu = each(vectors.gelu)
     x = torch.linspace(-9, 9, 2**18)
     assert ((gelu(x) - torch.nn.functional.gelu(x.double())).abs() / x.abs().clamp(min=1)).max() < 2.5e-7
     far = torch.tensor([-1e30, -100.0, -7.0, -6.0, 0.0, 6.0, 100.0, 1e30])
@@ -52,7 +52,7 @@ def test_gelu() -> None:
 
 @pytest.mark.parametrize("kind", ["sum_of", "largest_of"])
 def test_lanes_come_together(kind: str) -> None:
-    load, over_lanes = lanes.load, getattr(lanes, kind)
+    load, over_lanes = vectors.load, getattr(vectors, kind)
 
     @numba.njit(error_model="numpy")
     def kernel(x: int) -> float:
@@ -63,7 +63,7 @@ def test_lanes_come_together(kind: str) -> None:
 
 
 def test_rows_become_columns() -> None:
-    transpose = lanes.transpose
+    transpose = vectors.transpose
 
     @numba.njit(error_model="numpy")
     def kernel(source: int, target: int) -> None:
