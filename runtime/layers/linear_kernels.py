@@ -64,8 +64,8 @@ _pointwise_at, _pack_at = record_of(POINTWISE), record_of(PACK)
 
 
 @part
-def moments(x, size, epsilon):
-    """The mean of numbers that lie together, `size` bytes, and one over their standard deviation, as vectors."""
+def normalize(x, out, gain, offset, size, epsilon):
+    """A layer norm of `size` bytes that lie together, without gain and offset where gain is 0."""
     share = np.float32(4) / np.float32(size)
     total = everywhere(0.0)
     for i in range(0, size, VECTOR_BYTES):
@@ -75,7 +75,12 @@ def moments(x, size, epsilon):
     for i in range(0, size, VECTOR_BYTES):
         apart = minus(load(x + i), mean)
         total = plus(times(apart, apart), total)
-    return mean, everywhere(np.float32(1) / np.float32(math.sqrt(sum_of(total) * share + epsilon)))
+    scale = everywhere(np.float32(1) / np.float32(math.sqrt(sum_of(total) * share + epsilon)))
+    for i in range(0, size, VECTOR_BYTES):
+        value = times(minus(load(x + i), mean), scale)
+        if gain:
+            value = plus(times(value, load(gain + i)), load(offset + i))
+        store(value, out + i)
 
 
 @part
@@ -107,7 +112,7 @@ def linear(a, a_row, weight, bias, out, out_row, rows, inputs, outputs, other, o
             beside = other + column * 4 if other and last else 0
             added, relu = 0 if roots else beside, last and after == RELU
             columns = min(WIDE, outputs - column)
-            if columns == WIDE:
+            if WIDE == PANEL or columns == WIDE:
                 wide_product(
                     left, a_row, m, LINE, panel, start, start_row, c, out_row, rows, depth, added, other_row, relu
                 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
-from codecspec.runtime.layers.linear_kernels import NOTHING, linear, moments
+from codecspec.runtime.layers.linear_kernels import NOTHING, linear, normalize
 from codecspec.runtime.layers.naf import EPS
 from codecspec.runtime.layers.product_kernels import LINE, gated_product, wide_product
 from codecspec.runtime.vector_kernels import (
@@ -25,7 +25,6 @@ from codecspec.runtime.vector_kernels import (
     emitted,
     everywhere,
     load,
-    minus,
     offset,
     plus,
     record_of,
@@ -61,12 +60,10 @@ _job_at = record_of(JOB)
 
 
 @part
-def normalize(x, out, count, size):
+def normalize_all(x, out, count, size):
     """`count` positions of `size` bytes that lie together: less their mean, by their standard deviation."""
-    for start in range(0, count * size, size):
-        mean, scale = moments(x + start, size, EPSILON)
-        for i in range(start, start + size, VECTOR_BYTES):
-            store(times(minus(load(x + i), mean), scale), out + i)
+    for i in range(0, count * size, size):
+        normalize(x + i, out + i, 0, 0, size, EPSILON)
 
 
 def _depthwise_tile(columns: int) -> Kernel:
@@ -135,7 +132,7 @@ def gate_band(job, image, first, last, normalized, bias, ring, slot, zeros):
     while begin < last:
         until = min(made + rows, end)
         stop = last if until == end else max(begin, until - 1)
-        normalize(x + made * row_bytes, normalized, (until - made) * width, size)
+        normalize_all(x + made * row_bytes, normalized, (until - made) * width, size)
         for p in range(channels // LANES):
             own, c, both = ring + p * slots * slot, p * VECTOR_BYTES, p * PAIR_BYTES
             for y in range(made, until):
@@ -215,7 +212,7 @@ def finish(at):
         begin = (image * positions + k * chunk) * size
         x, s, project = job.x + begin, job.s + begin, job.project + image * channels * size
         linear(s, size, project, job.project_bias, u, size, count, channels, channels, x, size, NOTHING)
-        normalize(u, normalized, count, size)
+        normalize_all(u, normalized, count, size)
         for p in range(channels // LANES):
             both = p * PAIR_BYTES
             gated_product(

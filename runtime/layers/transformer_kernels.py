@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
-from codecspec.runtime.layers.linear_kernels import GELU, NOTHING, linear, moments
+from codecspec.runtime.layers.linear_kernels import GELU, NOTHING, linear, normalize
 from codecspec.runtime.layers.packed_weights import PANEL
 from codecspec.runtime.layers.product_kernels import product, tile_product
 from codecspec.runtime.vector_kernels import (
@@ -83,15 +83,6 @@ def _sum(x, y, out, size):
 
 
 @part
-def _normalize(x, out, gain, offset, size, epsilon):
-    """A layer norm of one position."""
-    mean, scale = moments(x, size, epsilon)
-    for i in range(0, size, VECTOR_BYTES):
-        value = times(minus(load(x + i), mean), scale)
-        store(plus(times(value, load(gain + i)), load(offset + i)), out + i)
-
-
-@part
 def _gather(job, base, first, count):
     """The positions of some windows, normalised, to rows; and where each lies, -1 for the padding, which is zeros."""
     size = job.channels * 4
@@ -108,7 +99,7 @@ def _gather(job, base, first, count):
             if y < job.height and x < job.width:
                 place = ((image * job.height + y) * job.width + x) * size
                 if job.gain_1:
-                    _normalize(job.x + place, row, job.gain_1, job.offset_1, size, job.epsilon_1)
+                    normalize(job.x + place, row, job.gain_1, job.offset_1, size, job.epsilon_1)
                 else:
                     for i in range(0, size, VECTOR_BYTES):
                         store(load(job.x + place + i), row + i)
@@ -195,7 +186,7 @@ def _mlp(job, base, rows):
         if place >= 0:
             made = base + job.sums_at + r * row
             _sum(made, job.x + place, made, size)
-            _normalize(made, base + job.rows_at + r * row, job.gain_2, job.offset_2, size, job.epsilon_2)
+            normalize(made, base + job.rows_at + r * row, job.gain_2, job.offset_2, size, job.epsilon_2)
     for r in range(0, rows, CHUNK):
         some = min(CHUNK, rows - r)
         at = base + job.rows_at + r * row

@@ -211,7 +211,7 @@ def multiply_elements(
             for t in range(0, tiles, TILE_ROWS):
                 own, target = left + t * row, out + t * out_row + 4 * c
                 begin = target if adding else 0
-                if c + PANEL < out_channels or WIDE == PANEL:
+                if WIDE == PANEL or c + PANEL < out_channels:
                     multiply_wide(
                         own, row, right + c * row, LINE, channels * LINE, begin, out_row, target, out_row, channels,
                         0, 0, False,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -73,3 +77,40 @@ def test_rows_become_columns() -> None:
     kernel(source.data_ptr(), target.data_ptr())
     assert torch.equal(target[:, :8], source[:, :8].T)
     assert not target[:, 8:].any()
+
+
+SIXTEEN = """
+import torch
+from llvmlite import binding
+known = binding.get_host_cpu_features
+binding.get_host_cpu_features = lambda: {**known(), "avx512f": True}
+from codecspec.runtime import vector_kernels
+binding.get_host_cpu_features = known
+from codecspec.runtime.layers.conv import Conv2d
+from codecspec.runtime.layers.gdn import GDN
+from codecspec.runtime.layers.naf import NAFBlock
+from codecspec.runtime.layers.transformer_block import TransformerBlock
+from codecspec.runtime.layers.two_ways import choose_way
+
+assert vector_kernels.LANES == 16
+torch.set_grad_enabled(False)
+layers = [TransformerBlock(48, num_heads=n, window=4, shift=2, masked=-100.0) for n in (3, 6)]
+layers += [Conv2d(48, 48, 3, padding=1), Conv2d(48, 64, 3, padding=1), GDN(48), NAFBlock(48)]
+for layer in layers:
+    layer.eval()
+    for parameter in layer.parameters():
+        parameter.copy_(torch.randn(parameter.shape).abs() / 8)
+    x = torch.randn(2, 48, 13, 30)
+    choose_way(layer, fast=True)
+    fast = layer(x)
+    choose_way(layer.double(), fast=False)
+    exact = layer(x.double())
+    assert 0 < (fast - exact).abs().max() < 1e-5 * exact.abs().max(), layer
+"""
+
+
+@pytest.mark.slow
+def test_vectors_of_sixteen_compute_the_same(tmp_path: Path) -> None:
+    """As on a machine with AVX-512; here each is two of eight."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}  # its code is not for this machine
+    subprocess.run([sys.executable, "-c", SIXTEEN], check=True, env=environment)
