@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 
 @cache
@@ -29,7 +30,7 @@ def team() -> ctypes._NamedFuncPointer | None:
     return None
 
 
-def run_on_all_threads(entry: int, arguments: Sequence[int]) -> None:
+def run_on_all_threads(entry: int, arguments: Sequence[int] | NDArray[np.int64]) -> None:
     """Call machine code once on each thread, all at a time, and wait.
 
     Args:

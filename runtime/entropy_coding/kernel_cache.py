@@ -15,6 +15,7 @@ _WITH_CONSTANTS = (
     "entropy_coding/scale_index.py",
     "entropy_coding/tables.py",
     "layers/naf.py",
+    "layers/packed_weights.py",
     "layers/winograd.py",
 )
 """Files that kernels take constants from, or how they are compiled, besides those of kernels; a test compares."""

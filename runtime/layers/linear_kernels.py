@@ -1,48 +1,51 @@
 """Linear layers of positions whose channels lie beside each other, with what stands before and behind them.
 
-Addresses and distances are in bytes; all numbers are float32. A weight lies packed: for every 16 outputs, for every
-input, the 16 (`pack`), as tiles of the product read it. Each sum is taken from the bias on, input by input, whatever
-the tile.
+Addresses and distances are in bytes; all numbers are float32. Weights lie packed (`packed_weights`). Each sum is taken
+from the bias on, input by input, whatever the tile.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import on_all_threads, part
-from codecspec.runtime.layers.lane_kernels import (
-    BYTES,
-    ROWS,
-    divide,
-    filled,
+from codecspec.runtime.layers.packed_weights import PANEL
+from codecspec.runtime.layers.product_kernels import LINE, WIDE, product, wide_product
+from codecspec.runtime.vector_kernels import (
+    LANES,
+    VECTOR_BYTES,
+    everywhere,
     gelu,
     load,
-    multiply,
+    minus,
+    over,
+    plus,
     record_of,
-    root,
+    square_root,
     store,
-    tile_1x16,
-    tile_4x16,
-    tile_most,
+    sum_of,
+    taken,
+    times,
     transpose,
 )
-from codecspec.runtime.vector_kernels import taken
 
 DEPTH = 384
-"""So many inputs at a time: their weights for 16 outputs are 24 KB and stay in the nearest cache."""
+"""So many inputs at a time: their weights for a panel are 24 KB and stay in the nearest cache."""
 POSITIONS = 96
-"""A thread takes so many at a time, a multiple of ROWS: enough for weights to be read seldom."""
+"""A thread takes so many at a time, a multiple of TILE_ROWS: enough for weights to be read seldom."""
 NOTHING, GELU, RELU, SQUARE, OVER_ROOT, TIMES_ROOT = range(6)
 """What stands before a layer: nothing, a GELU or squares; and behind: nothing, a GELU, a ReLU, or another map over or
 times the roots."""
 
 PACK = np.dtype(
-    [(name, np.int64) for name in ("next_task", "weight", "packed", "outputs", "inputs", "scaled")]
+    [(name, np.int64) for name in ("next_task", "weight", "packed", "outputs", "inputs", "parts", "scaled")]
     + [("scale", np.float32)],
     align=True,
 )
-"""What `pack` is told: the addresses of a weight (outputs, inputs), both multiples of 16, and of what it becomes; and
-that its first `scaled` outputs are to be `scale` times as large."""
+"""What `pack` is told: the addresses of a weight (outputs, inputs) and of what it becomes; of how many parts LANES
+outputs of each come in turn; and that the first `scaled` outputs are to be `scale` times as large."""
 _MAPS = "x out other x_image out_image other_image"
 _FIELDS = f"next_task next_thread {_MAPS} weight bias scratch scratch_size images positions inputs outputs before after"
 POINTWISE = np.dtype([(name, np.int64) for name in _FIELDS.split(" ")])
@@ -61,54 +64,62 @@ _pointwise_at, _pack_at = record_of(POINTWISE), record_of(PACK)
 
 
 @part
-def columns(a, a_row, m, m_row, start, start_row, c, c_row, rows, depth, other, other_row, relu):
-    """c = start + a m + other for 16 columns, as `tile_most` says."""
-    r = 0
-    while r < rows:
-        left, first, made = a + r * a_row, start + r * start_row, c + r * c_row
-        beside = other + r * other_row if other else 0
-        if r + ROWS <= rows:
-            tile_most(left, a_row, m, m_row, first, start_row, made, c_row, depth, beside, other_row, relu)
-            r += ROWS
-        elif r + 4 <= rows:
-            tile_4x16(left, a_row, m, m_row, first, start_row, made, c_row, depth, beside, other_row, relu)
-            r += 4
-        else:
-            tile_1x16(left, a_row, m, m_row, first, start_row, made, c_row, depth, beside, other_row, relu)
-            r += 1
+def normalize(x, out, gain, offset, size, epsilon):
+    """A layer norm of `size` bytes that lie together, without gain and offset where gain is 0."""
+    share = np.float32(4) / np.float32(size)
+    total = everywhere(0.0)
+    for i in range(0, size, VECTOR_BYTES):
+        total = plus(total, load(x + i))
+    mean = everywhere(sum_of(total) * share)
+    total = everywhere(0.0)
+    for i in range(0, size, VECTOR_BYTES):
+        apart = minus(load(x + i), mean)
+        total = plus(times(apart, apart), total)
+    scale = everywhere(np.float32(1) / np.float32(math.sqrt(sum_of(total) * share + epsilon)))
+    for i in range(0, size, VECTOR_BYTES):
+        value = times(minus(load(x + i), mean), scale)
+        if gain:
+            value = plus(times(value, load(gain + i)), load(offset + i))
+        store(value, out + i)
 
 
 @part
-def _finish(c, c_row, other, other_row, rows, after):
-    """What stands behind a layer and is more than tiles do, for 16 columns."""
+def _finish(c, c_row, other, other_row, rows, size, after):
+    """What stands behind a layer and is more than tiles do, for columns of `size` bytes."""
     for r in range(rows):
-        for k in range(0, 64, BYTES):
+        for k in range(0, size, VECTOR_BYTES):
             at = c + r * c_row + k
             value = load(at)
             if after == GELU:
                 value = gelu(value)
             else:
                 beside = load(other + r * other_row + k)
-                value = divide(beside, root(value)) if after == OVER_ROOT else multiply(beside, root(value))
+                value = over(beside, square_root(value)) if after == OVER_ROOT else times(beside, square_root(value))
             store(value, at)
 
 
 @part
 def linear(a, a_row, weight, bias, out, out_row, rows, inputs, outputs, other, other_row, after):
     """out = after(a weight' + bias + other), without other where that is 0."""
-    roots = after in (OVER_ROOT, TIMES_ROOT)
+    roots, panel = after in (OVER_ROOT, TIMES_ROOT), inputs * LINE
     for first in range(0, inputs, DEPTH):
         depth = min(DEPTH, inputs - first)
         last = first + depth == inputs
-        for column in range(0, outputs, 16):
-            m = weight + (column * inputs + first * 16) * 4
+        for column in range(0, outputs, WIDE):
+            left, m = a + first * 4, weight + column * inputs * 4 + first * LINE
             c = out + column * 4
             start, start_row = (c, out_row) if first else (bias + column * 4, 0)
             beside = other + column * 4 if other and last else 0
             added, relu = 0 if roots else beside, last and after == RELU
-            columns(a + first * 4, a_row, m, 64, start, start_row, c, out_row, rows, depth, added, other_row, relu)
+            columns = min(WIDE, outputs - column)
+            if WIDE == PANEL or columns == WIDE:
+                wide_product(
+                    left, a_row, m, LINE, panel, start, start_row, c, out_row, rows, depth, added, other_row, relu
+                )
+            else:
+                product(left, a_row, m, LINE, 0, start, start_row, c, out_row, rows, depth, added, other_row, relu)
             if last and (roots or after == GELU):
-                _finish(c, out_row, beside, other_row, rows, after)
+                _finish(c, out_row, beside, other_row, rows, 4 * columns, after)
 
 
 @on_all_threads
@@ -128,13 +139,13 @@ def pointwise(at):
         x, out = job.x + image * job.x_image + first * row, job.out + image * job.out_image + first * out_row
         other = job.other + image * job.other_image + first * out_row if job.other else 0
         if job.other == job.out:  # which is overwritten before it is read
-            for i in range(0, rows * out_row, BYTES):
+            for i in range(0, rows * out_row, VECTOR_BYTES):
                 store(load(other + i), kept + i)
             other = kept
         if job.before:
-            for i in range(0, rows * row, BYTES):
+            for i in range(0, rows * row, VECTOR_BYTES):
                 value = load(x + i)
-                store(gelu(value) if job.before == GELU else multiply(value, value), scratch + i)
+                store(gelu(value) if job.before == GELU else times(value, value), scratch + i)
             x = scratch
         linear(x, row, job.weight, job.bias, out, out_row, rows, job.inputs, job.outputs, other, out_row, job.after)
 
@@ -145,14 +156,16 @@ def pack(at):
     job = _pack_at(at)
     row = job.inputs * 4
     while True:
-        output = taken(at) * 16
+        output = taken(at) * PANEL
         if output >= job.outputs:
             return
-        weight, packed = job.weight + output * row, job.packed + output * row
-        for i in range(0, row, BYTES):
-            transpose(weight + i, row, packed + i * 16, 64)
-            transpose(weight + 8 * row + i, row, packed + i * 16 + 32, 64)
+        packed = job.packed + output * row
+        for eight in range(0, PANEL, 8):
+            turn, rest = divmod(output + eight, job.parts * LANES)
+            source = rest // LANES * (job.outputs // job.parts) + turn * LANES + rest % LANES
+            for i in range(0, row, 32):
+                transpose(job.weight + source * row + i, row, packed + i // 4 * LINE + 4 * eight, LINE)
         if output < job.scaled:
-            scale = filled(job.scale)
-            for line in range(packed, packed + 16 * row, BYTES):
-                store(multiply(load(line), scale), line)
+            scale = everywhere(job.scale)
+            for line in range(packed, packed + PANEL * row, VECTOR_BYTES):
+                store(times(load(line), scale), line)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
 from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.packed_weights import PANEL, job, packed
 from codecspec.runtime.layers.pointwise import bias_of
 from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
@@ -25,7 +24,7 @@ BAND_ROWS = 128
 
 def suits(x: Tensor, weight: Tensor) -> bool:
     """Whether a block of such weights takes maps (N, C, H, W) this way."""
-    return kernels_take(x, weight) and x.numel() > 0 and x.shape[1] % (2 * _lanes()) == 0
+    return kernels_take(x, weight) and x.numel() > 0 and x.shape[1] % PANEL == 0
 
 
 def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d, out: Tensor) -> Tensor:
@@ -42,20 +41,29 @@ def gated(x: Tensor, norm: nn.LayerNorm, widen: nn.Conv2d, depthwise: nn.Conv2d,
         The mean of s over all positions, (N, C, 1, 1).
     """
     from codecspec.runtime.layers import naf_kernels as kernels
+    from codecspec.runtime.vector_kernels import LANES
 
     n, channels, height, width = x.shape
     rows = max(1, POSITIONS // width)
     threads = torch.get_num_threads()
     tasks = min(height, threads * max(1, round(height / threads / BAND_ROWS)))
-    scratch = x.new_empty(threads, rows * width * channels + 2 * (width + 2) * (channels * (rows + 2) + _lanes()))
-    sums = x.new_empty(n, height, channels)
-    tensors = (
-        sums,
-        *_after_norm(norm, widen),
-        _panels(depthwise.weight.flatten(1)),
-        bias_of(depthwise),
+    scratch = x.new_empty(
+        threads, rows * width * channels + 2 * (width + 2) * (channels * (rows + 2) + LANES) + 2 * channels
     )
-    _run(kernels.gate_rows, x, out, scratch, [tasks, rows], tensors)
+    sums = x.new_empty(n, height, channels)
+    widened, widen_bias = _after_norm(norm, widen)
+    _run(
+        kernels.gate_rows,
+        x,
+        out,
+        scratch,
+        {"tasks": tasks, "rows": rows},
+        sums=sums,
+        widen=widened,
+        widen_bias=widen_bias,
+        depthwise=depthwise.weight.view(2, -1, LANES, kernels.TAPS).permute(1, 3, 0, 2).contiguous(),
+        depthwise_bias=bias_of(depthwise),
+    )
     means = sums.numpy().sum(1, dtype=np.float64) / (height * width)
     return torch.from_numpy(means).to(x.dtype).view(n, channels, 1, 1)
 
@@ -90,46 +98,54 @@ def finish(
     widen, narrow = cast(nn.Conv2d, feed_forward[0]), cast(nn.Conv2d, feed_forward[2])
     projection, beta = project
     matrix = _matrix(projection) * beta.view(-1, 1)
-    scratch = x.new_empty(torch.get_num_threads(), 3 * CHUNK * x.shape[1])
-    tensors = (
-        torch.stack([_panels(matrix * own.flatten()) for own in attention]),
-        bias_of(projection) * beta.flatten(),
-        *_after_norm(norm, widen),
-        _panels(_matrix(narrow) * gamma.view(-1, 1)),
-        bias_of(narrow) * gamma.flatten(),
+    scratch = x.new_empty(torch.get_num_threads(), (3 * CHUNK + 2) * x.shape[1])
+    inner, inner_bias = _after_norm(norm, widen)
+    _run(
+        kernels.finish,
+        x,
+        s,
+        scratch,
+        {"chunk": CHUNK},
+        project=packed((matrix * attention.flatten(1).unsqueeze(1)).flatten(0, 1)),
+        project_bias=bias_of(projection) * beta.flatten(),
+        inner=inner,
+        inner_bias=inner_bias,
+        narrow=packed(_matrix(narrow) * gamma.view(-1, 1)),
+        narrow_bias=bias_of(narrow) * gamma.flatten(),
     )
-    _run(kernels.finish, x, s, scratch, [CHUNK], tensors)
 
 
-def _run(kernel: Any, x: Tensor, s: Tensor, scratch: Tensor, numbers: Sequence[int], tensors: Sequence[Tensor]) -> None:
-    """Run an entry of `naf_kernels` on its arguments: those of both, numbers of its own, and addresses of tensors."""
+def _run(kernel: Any, x: Tensor, s: Tensor, scratch: Tensor, numbers: dict[str, int], **tensors: Tensor) -> None:
+    """Run an entry of `naf_kernels`, given numbers and tensors of its own."""
+    from codecspec.runtime.layers.naf_kernels import JOB
+
     n, channels, height, width = x.shape
-    places = [scratch.data_ptr(), 4 * scratch.shape[1], n, height, width, channels, x.data_ptr(), s.data_ptr()]
-    run_on_all_threads(kernel.address, [0, 0, *places, *numbers, *(tensor.data_ptr() for tensor in tensors)])
-
-
-@cache
-def _lanes() -> int:
-    from codecspec.runtime.vector_kernels import LANES
-
-    return LANES
-
-
-def _panels(matrix: Tensor) -> Tensor:
-    """(out, C) -> (out / LANES, C, LANES), as `product_kernels` reads it."""
-    return matrix.view(-1, _lanes(), matrix.shape[1]).transpose(1, 2).contiguous()
+    given = job(
+        JOB,
+        scratch=scratch.data_ptr(),
+        scratch_size=4 * scratch.stride(0),
+        images=n,
+        channels=channels,
+        height=height,
+        width=width,
+        x=x.data_ptr(),
+        s=s.data_ptr(),
+        **numbers,
+        **{name: tensor.data_ptr() for name, tensor in tensors.items()},
+    )
+    run_on_all_threads(kernel.address, given)
 
 
 def _after_norm(norm: nn.LayerNorm, conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    """Panels and bias of a 1x1 convolution of what a norm gives before its own weight w and bias b:
+    """Packed pairs and bias of a 1x1 convolution of what a norm gives before its own weight w and bias b:
     W (w n + b) + c = (W diag w) n + (W b + c)."""
     weight = _matrix(conv)
-    return _panels(weight * norm.weight), _times_vectors(weight, norm.bias) + bias_of(conv)
+    return packed(weight * norm.weight, paired=True), _times_vectors(weight, norm.bias) + bias_of(conv)
 
 
 def _times_vectors(matrix: Tensor, vectors: Tensor) -> Tensor:
     """(out, C), (..., C) -> (..., out); not by BLAS, where the order of sums depends on the number of threads."""
-    return (matrix * vectors[..., None, :]).sum(-1)
+    return (matrix * vectors.unsqueeze(-2)).sum(-1)
 
 
 def _matrix(conv: nn.Conv2d) -> Tensor:

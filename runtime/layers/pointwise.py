@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.packed_weights import PANEL, job, packed
 from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
@@ -22,6 +20,7 @@ def pointwise(
     gelu_after: bool = False,
     relu_after: bool = False,
     out: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """GELU(conv(GELU(x)) + skip), or ReLU(..), of these what is asked for, without gradients; see `suits`.
 
@@ -33,6 +32,7 @@ def pointwise(
         gelu_after: whether the sum does.
         relu_after: whether the sum goes through a ReLU; not with `gelu_after`.
         out: (N, out, H, W) to write to, channels_last or rows of such maps, apart from x; new if it is None.
+        weight: what `packed_of` gives for the convolution, from those who call more than once.
 
     Returns:
         (N, out, H, W), channels_last, or `out`.
@@ -41,7 +41,13 @@ def pointwise(
 
     before = GELU if gelu_before else NOTHING
     after = GELU if gelu_after else RELU if relu_after else NOTHING
-    return _run(x, conv.weight.flatten(1), bias_of(conv), skip, before=before, after=after, out=out)
+    weight = packed_of(conv) if weight is None else weight
+    return _run(x, weight, bias_of(conv), skip, before=before, after=after, out=out)
+
+
+def packed_of(conv: nn.Conv2d) -> Tensor:
+    """The weight of a 1x1 convolution as kernels read it."""
+    return packed(conv.weight.flatten(1))
 
 
 def normalized(x: Tensor, gamma: Tensor, beta: Tensor, *, inverse: bool, in_place: bool) -> Tensor:
@@ -61,7 +67,7 @@ def normalized(x: Tensor, gamma: Tensor, beta: Tensor, *, inverse: bool, in_plac
 
     x = _with_positions_together(x)
     after = TIMES_ROOT if inverse else OVER_ROOT
-    return _run(x, gamma, beta, x, before=SQUARE, after=after, out=x if in_place else None)
+    return _run(x, packed(gamma), beta, x, before=SQUARE, after=after, out=x if in_place else None)
 
 
 def _run(
@@ -74,18 +80,18 @@ def _run(
     after: int,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Run `linear_kernels.pointwise`, given a weight (out, C); `other` may be `out`, whose positions lie together."""
+    """Run `linear_kernels.pointwise`, given a packed weight; `other` may be `out`, whose positions lie together."""
     from codecspec.runtime.layers import linear_kernels as kernels
 
     n, inputs, height, width = x.shape
-    outputs = len(weight)
+    outputs = len(bias)
     if out is None:
         out = x.new_empty(n, height, width, outputs).permute(0, 3, 1, 2)
     maps = {"x": _with_positions_together(x), "out": out}
     if other is not None:
         maps["other"] = _with_positions_together(other)
     scratch = x.new_empty(torch.get_num_threads(), kernels.POSITIONS * (inputs + outputs))
-    tensors = {**maps, "weight": packed(weight), "bias": bias, "scratch": scratch}
+    tensors = {**maps, "weight": weight, "bias": bias, "scratch": scratch}
     given = job(
         kernels.POINTWISE,
         **{name: tensor.data_ptr() for name, tensor in tensors.items()},
@@ -115,38 +121,10 @@ def suits(conv: nn.Conv2d, x: Tensor) -> bool:
     return (
         kernels_take(x, conv.weight)
         and (conv.kernel_size, conv.stride, conv.padding, conv.groups) == ((1, 1), (1, 1), (0, 0), 1)
-        and (conv.in_channels % 16, conv.out_channels % 16) == (0, 0)
+        and (conv.in_channels % PANEL, conv.out_channels % PANEL) == (0, 0)
     )
 
 
 def bias_of(conv: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     """(out): zeros where it has none."""
     return conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.contiguous()
-
-
-def packed(weight: Tensor, *, scaled: int = 0, scale: float = 1.0) -> Tensor:
-    """A weight (outputs, inputs) as the kernels read it; its first `scaled` outputs `scale` times as large."""
-    from codecspec.runtime.layers import linear_kernels as kernels
-
-    weight = weight.detach().contiguous()
-    made = torch.empty_like(weight)
-    outputs, inputs = weight.shape
-    given = job(
-        kernels.PACK,
-        weight=weight.data_ptr(),
-        packed=made.data_ptr(),
-        outputs=outputs,
-        inputs=inputs,
-        scaled=scaled,
-        scale=scale,
-    )
-    run_on_all_threads(kernels.pack.address, given)
-    return made
-
-
-def job(layout: np.dtype[Any], **fields: float) -> list[int]:
-    """What a kernel is told, by a record's layout, as integers; zero where nothing is said."""
-    record = np.zeros(1, layout)
-    for name, value in fields.items():
-        record[name] = value
-    return record.view(np.int64).tolist()

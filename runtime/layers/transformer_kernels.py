@@ -1,49 +1,54 @@
 """Swin's transformer block, a few windows at a time, so that all that lies between input and output stays in caches.
 
 Addresses and distances are in bytes; all numbers are float32, those of a position beside each other; weights lie packed
-(`linear_kernels.pack`).
+(`packed_weights`).
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from codecspec.runtime.entropy_coding.compiled import inlined, on_all_threads, part
-from codecspec.runtime.layers.lane_kernels import (
-    BYTES,
-    add,
-    filled,
+from codecspec.runtime.layers.linear_kernels import GELU, NOTHING, linear, normalize
+from codecspec.runtime.layers.packed_weights import PANEL
+from codecspec.runtime.layers.product_kernels import product, tile_product
+from codecspec.runtime.vector_kernels import (
+    EIGHT,
+    VECTOR_BYTES,
+    Builder,
+    Float,
+    Integer,
+    emitted,
+    everywhere,
+    field,
+    float_at,
+    larger,
     largest_of,
     load,
-    maximum,
-    multiply,
-    multiply_add,
+    minus,
+    plus,
     power_of_two,
+    put_field,
     put_float,
-    put_integer,
     record_of,
     store,
-    subtract,
     sum_of,
-    tile_8x8,
+    taken,
+    times,
     transpose,
 )
-from codecspec.runtime.layers.linear_kernels import GELU, NOTHING, columns, linear
-from codecspec.runtime.vector_kernels import field, float_at, taken
 
 CHUNK = 48
 """Positions whose hidden channels are held at once, a multiple of all rows of tiles."""
 PADDING = 64
 """Bytes behind each row, so that rows of 4 KB do not fall on each other in the nearest cache."""
-ZERO, ONE = np.float32(0), np.float32(1)
+ONE = np.float32(1)
 
 _ADDRESSES = (
     "x out gain_1 offset_1 qkv qkv_bias bias masks proj proj_bias gain_2 offset_2 fc1 fc1_bias fc2 fc2_bias scratch"
 )
 _SIZES = "height width channels hidden heads window shift down across windows per_task scratch_size"
-_PLACES = "rows_at qkv_at sums_at hidden_at keys_at scores_at shares_at zeros_at places_at"
+_PLACES = "rows_at qkv_at sums_at hidden_at keys_at scores_at shares_at places_at"
 JOB = np.dtype(
     [(name, np.int64) for name in f"next_task next_thread {_ADDRESSES} {_SIZES} {_PLACES}".split()]
     + [("epsilon_1", np.float32), ("epsilon_2", np.float32)]
@@ -61,30 +66,20 @@ down, across, windows: windows of a column, of a row, of all images; per_task of
 scratch: for each thread scratch_size bytes, and there the places ending in _at.
 """
 _job_at = record_of(JOB)
+_tile_of_eight = tile_product(8, 8)
+
+
+@emitted
+def _scale_eight(b: Builder, address: Integer, factor: Float) -> None:
+    """Numbers that lie together times a factor."""
+    scaled = times(b, load(b, address, kind=EIGHT), everywhere(b, factor, kind=EIGHT))
+    store(b, scaled, address)
 
 
 @part
 def _sum(x, y, out, size):
-    for i in range(0, size, BYTES):
-        store(add(load(x + i), load(y + i)), out + i)
-
-
-@part
-def _normalize(x, out, gain, offset, size, epsilon):
-    """A layer norm of one position."""
-    share = np.float32(4) / np.float32(size)
-    total = filled(ZERO)
-    for i in range(0, size, BYTES):
-        total = add(total, load(x + i))
-    mean = filled(sum_of(total) * share)
-    total = filled(ZERO)
-    for i in range(0, size, BYTES):
-        apart = subtract(load(x + i), mean)
-        total = multiply_add(apart, apart, total)
-    scale = filled(ONE / np.float32(math.sqrt(sum_of(total) * share + epsilon)))
-    for i in range(0, size, BYTES):
-        value = multiply(subtract(load(x + i), mean), scale)
-        store(multiply_add(value, load(gain + i), load(offset + i)), out + i)
+    for i in range(0, size, VECTOR_BYTES):
+        store(plus(load(x + i), load(y + i)), out + i)
 
 
 @inlined
@@ -104,14 +99,14 @@ def _gather(job, base, first, count):
             if y < job.height and x < job.width:
                 place = ((image * job.height + y) * job.width + x) * size
                 if job.gain_1:
-                    _normalize(job.x + place, row, job.gain_1, job.offset_1, size, job.epsilon_1)
+                    normalize(job.x + place, row, job.gain_1, job.offset_1, size, job.epsilon_1)
                 else:
-                    for i in range(0, size, BYTES):
+                    for i in range(0, size, VECTOR_BYTES):
                         store(load(job.x + place + i), row + i)
             else:
-                for i in range(0, size, BYTES):
-                    store(filled(ZERO), row + i)
-            put_integer(place, base + job.places_at + 8 * number)
+                for i in range(0, size, VECTOR_BYTES):
+                    store(everywhere(0.0), row + i)
+            put_field(place, base + job.places_at, number)
 
 
 @inlined
@@ -121,13 +116,13 @@ def _powers(scores, tokens, shares):
     for r in range(tokens):
         row = scores + r * size
         largest = load(row)
-        for i in range(BYTES, size, BYTES):
-            largest = maximum(largest, load(row + i))
-        top = filled(largest_of(largest))
-        total = filled(ZERO)
-        for i in range(0, size, BYTES):
-            power = power_of_two(subtract(load(row + i), top))
-            total = add(total, power)
+        for i in range(VECTOR_BYTES, size, VECTOR_BYTES):
+            largest = larger(largest, load(row + i))
+        top = everywhere(largest_of(largest))
+        total = everywhere(0.0)
+        for i in range(0, size, VECTOR_BYTES):
+            power = power_of_two(minus(load(row + i), top))
+            total = plus(total, power)
             store(power, row + i)
         put_float(ONE / sum_of(total), shares + 4 * r)
 
@@ -142,23 +137,22 @@ def _attend_with_head(job, base, q, out, bias, mask):
     for t in range(0, tokens, 8):
         for e in range(0, width, 8):
             transpose(k + t * qkv_row + e * 4, qkv_row, keys + (e * tokens + t) * 4, row)
-    for t in range(0, tokens, 16):
+    for t in range(0, tokens, PANEL):
         at = t * 4
         masked = mask + at if mask else 0
-        columns(q, qkv_row, keys + at, row, bias + at, row, scores + at, row, tokens, width, masked, row, False)
+        product(q, qkv_row, keys + at, row, 0, bias + at, row, scores + at, row, tokens, width, masked, row, False)
     _powers(scores, tokens, base + job.shares_at)
-    zeros = base + job.zeros_at
-    wide = width - width % 16
-    for e in range(0, wide, 16):
-        columns(scores, row, v + e * 4, qkv_row, zeros, 0, out + e * 4, out_row, tokens, tokens, 0, 0, False)
+    wide = width - width % PANEL
+    for e in range(0, wide, PANEL):
+        product(scores, row, v + e * 4, qkv_row, 0, 0, 0, out + e * 4, out_row, tokens, tokens, 0, 0, False)
     for e in range(wide, width, 8):
         for t in range(0, tokens, 8):
             made = out + t * out_row + e * 4
-            tile_8x8(scores + t * row, row, v + e * 4, qkv_row, zeros, 0, made, out_row, tokens, 0, 0, False)
+            _tile_of_eight(scores + t * row, row, v + e * 4, qkv_row, 0, 0, 0, made, out_row, tokens, 0, 0, False)
     for t in range(tokens):
-        share = filled(float_at(base + job.shares_at + 4 * t))
-        for at in range(out + t * out_row, out + t * out_row + width * 4, BYTES):
-            store(multiply(load(at), share), at)
+        share = float_at(base + job.shares_at + 4 * t)
+        for at in range(out + t * out_row, out + t * out_row + width * 4, 32):
+            _scale_eight(at, share)
 
 
 @inlined
@@ -199,7 +193,7 @@ def _mlp(job, base, rows):
         if place >= 0:
             made = base + job.sums_at + r * row
             _sum(made, job.x + place, made, size)
-            _normalize(made, base + job.rows_at + r * row, job.gain_2, job.offset_2, size, job.epsilon_2)
+            normalize(made, base + job.rows_at + r * row, job.gain_2, job.offset_2, size, job.epsilon_2)
     for r in range(0, rows, CHUNK):
         some = min(CHUNK, rows - r)
         at = base + job.rows_at + r * row
@@ -215,8 +209,6 @@ def block(at):
     size = job.channels * 4
     row, qkv_row = size + PADDING, 3 * size + PADDING
     rows, qkv, sums = base + job.rows_at, base + job.qkv_at, base + job.sums_at
-    store(filled(ZERO), base + job.zeros_at)
-    store(filled(ZERO), base + job.zeros_at + BYTES)
     while True:
         first = taken(at) * job.per_task
         if first >= job.windows:

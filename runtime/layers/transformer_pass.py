@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from codecspec.runtime.layers.mlp import MLP
-from codecspec.runtime.layers.pointwise import job, packed
+from codecspec.runtime.layers.packed_weights import job, packed
 from codecspec.runtime.layers.window_attention import WindowAttention, attend_in_bands, shift_mask
 from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
@@ -152,7 +152,6 @@ def _places(channels: int, hidden: int, attn: WindowAttention, per_task: int) ->
         "keys_at": channels // attn.num_heads * tokens * 4,
         "scores_at": tokens * tokens * 4,
         "shares_at": tokens * 4,
-        "zeros_at": ALIGNED,
         "places_at": positions * 8,
     }
     places, end = {}, 0

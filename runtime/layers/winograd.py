@@ -22,13 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from codecspec.runtime.layers.packed_weights import PANEL
 from codecspec.runtime.layers.pointwise import bias_of
 from codecspec.runtime.machine_code import kernels_take
 from codecspec.runtime.openmp import run_on_all_threads
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
-CHANNELS = 16
-"""Channels come in multiples of as many as a vector has at most."""
 FILLED = 0.7
 """Share of the channels of the output that were asked for, at least, and of those of the input that are there; the
 others fill up vectors."""
@@ -99,9 +98,7 @@ def suits(conv: nn.Module, *maps: Tensor, groups: int = 1) -> bool:
     positions = maps[0].shape[-2] * maps[0].shape[-1]
     if isinstance(conv, nn.Conv2d):
         positions //= conv.stride[0] ** 2
-    whole = plain or all(
-        each % CHANNELS == 0 for each in (conv.out_channels / groups, *(part.shape[1] for part in maps))
-    )
+    whole = plain or all(each % PANEL == 0 for each in (conv.out_channels / groups, *(part.shape[1] for part in maps)))
     return whole and suits_sizes(conv.out_channels, *maps, positions=positions)
 
 
@@ -218,7 +215,7 @@ def _filled(x: Tensor, axis: int) -> Tensor:
 
 def _whole(channels: int) -> int:
     """Channels, filled up."""
-    return -(-channels // CHANNELS) * CHANNELS
+    return -(-channels // PANEL) * PANEL
 
 
 def _empty(n: int, channels: int, height: int, width: int) -> Tensor:
@@ -248,7 +245,7 @@ def _pick(conv: Convolution, step: int, phase: tuple[int, int]) -> list[list[int
 def _run(sources: Sequence[Source], groups: Sequence[Group], slope: float, *, above: bool = True) -> None:
     """Write to the groups' maps what the taps make of the sources' maps."""
     from codecspec.runtime.layers import winograd_kernels as kernels
-    from codecspec.runtime.vector_kernels import TILE_ROWS
+    from codecspec.runtime.layers.product_kernels import TILE_ROWS
 
     maps = [_with_channels_together(source.maps) for source in sources]
     pairs = [taps for source in sources for taps in source.taps]
@@ -305,14 +302,13 @@ def _needless(taps: Taps) -> int:
 
 
 def _elements_of(pairs: Sequence[Taps]) -> list[Tensor]:
-    """(36, out / LANES, C, LANES) of each, which tiles are multiplied by."""
+    """(36, out / PANEL, C, PANEL) of each, which tiles are multiplied by."""
     from codecspec.runtime.layers import winograd_kernels as kernels
-    from codecspec.runtime.vector_kernels import LANES
 
     arguments, made = [0, len(pairs)], []
     for taps in pairs:
         out, channels = taps.weight.shape[:2]
-        elements = torch.empty(kernels.ELEMENTS, out // LANES, channels, LANES)
+        elements = torch.empty(kernels.ELEMENTS, out // PANEL, channels, PANEL)
         out_step, in_step, row, column = (4 * stride for stride in taps.weight.stride())
         between = [taps.rows[1] - taps.rows[0], taps.columns[1] - taps.columns[0]]
         first = taps.weight.data_ptr() + taps.rows[0] * row + taps.columns[0] * column

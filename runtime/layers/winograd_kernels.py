@@ -17,16 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codecspec.runtime.entropy_coding.compiled import inlined, on_all_threads, part
+from codecspec.runtime.layers.packed_weights import PANEL
+from codecspec.runtime.layers.product_kernels import LINE, TILE_ROWS, WIDE, tile_product
 from codecspec.runtime.layers.winograd import TILE
 from codecspec.runtime.vector_kernels import (
     LANES,
-    TILE_ROWS,
     VECTOR_BYTES,
     Builder,
-    Value,
+    Float,
+    Integer,
+    Vector,
     bit,
-    clear_vector,
-    copy_vector,
     emitted,
     everywhere,
     field,
@@ -34,8 +35,6 @@ from codecspec.runtime.vector_kernels import (
     gathered,
     load,
     minus,
-    multiply_narrow,
-    multiply_wide,
     offset,
     plus,
     rectified,
@@ -63,7 +62,7 @@ SOURCE_FIELDS = 7
 # A group: maps to write to, maps of that size to add, or address 0, and biases.
 ADDED, ADDED_IMAGE, ADDED_ROW, ADDED_POSITION, BIAS = range(6, 11)
 GROUP_FIELDS = 11
-# A pair: taps (ELEMENTS, OUT_CHANNELS / LANES, CHANNELS, LANES), and a bit for each element whose taps are all zeros.
+# A pair: taps (ELEMENTS, OUT_CHANNELS / PANEL, CHANNELS, PANEL), and a bit for each element whose taps are all zeros.
 TAPS, NEEDLESS = range(2)
 PAIR_FIELDS = 2
 
@@ -88,8 +87,10 @@ def _transforms() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.
 
 _TILES, _TAPS, _BACK = _transforms()
 
+multiply_wide, multiply_panel = tile_product(TILE_ROWS, WIDE), tile_product(TILE_ROWS, PANEL)
 
-def _evaluated(b: Builder, tile: Sequence[Value]) -> list[Value]:
+
+def _evaluated(b: Builder, tile: Sequence[Vector]) -> list[Vector]:
     """SIDE values -> SIDE elements. Those of a point and of its negative are one sum of even and odd parts apart."""
     elements = [weighted_sum(b, _TILES[0], tile)]
     for k in range(1, len(POINTS), 2):
@@ -98,7 +99,7 @@ def _evaluated(b: Builder, tile: Sequence[Value]) -> list[Value]:
     return [*elements, weighted_sum(b, _TILES[-1], tile)]
 
 
-def _interpolated(b: Builder, products: Sequence[Value]) -> list[Value]:
+def _interpolated(b: Builder, products: Sequence[Vector]) -> list[Vector]:
     """SIDE products -> TILE values; even powers of the points take sums over pairs of them, odd ones differences."""
     first, *pairs, last = products
     sums, differences = (
@@ -109,35 +110,38 @@ def _interpolated(b: Builder, products: Sequence[Value]) -> list[Value]:
     return [weighted_sum(b, row, differences if k % 2 else sums) for k, row in enumerate(weights)]
 
 
-def _both_ways(b: Builder, grid: Sequence[Sequence[Value]], transform: Callable[..., list[Value]]) -> list[list[Value]]:
+def _both_ways(
+    b: Builder, grid: Sequence[Sequence[Vector]], transform: Callable[..., list[Vector]]
+) -> list[list[Vector]]:
     """Transform the columns of a grid, then its rows."""
     columns = [transform(b, column) for column in zip(*grid, strict=True)]
     return [transform(b, row) for row in zip(*columns, strict=True)]
 
 
-@emitted()
-def evaluate(b: Builder, tile: Value, row: Value, position: Value, elements: Value, step: Value) -> None:
+@emitted
+def evaluate(b: Builder, tile: Integer, row: Integer, position: Integer, elements: Integer, step: Integer) -> None:
     """A tile's channels at `tile`, for LANES of them -> elements, `step` apart."""
     grid = [[load(b, offset(b, offset(b, tile, row, i), position, j)) for j in range(SIDE)] for i in range(SIDE)]
     for k, element in enumerate(chain(*_both_ways(b, grid, _evaluated))):
         store(b, element, offset(b, elements, step, k))
 
 
-@emitted()
+@emitted
 def evaluate_taps(
-    b: Builder, weight: Value, lane: Value, row: Value, column: Value, there: Value, elements: Value, step: Value
-) -> None:
+    b: Builder, weight: Integer, lane: Integer, row: Integer, column: Integer, there: Integer, elements: Integer,
+    step: Integer,
+) -> None:  # fmt: skip
     """3x3 taps -> elements, `step` apart, for LANES output channels, `lane` bytes apart.
 
     `there` has a bit for each tap; the others are not looked at, and are 0.
     """
 
-    def tap(k: int) -> Value:
+    def tap(k: int) -> Vector:
         has = bit(b, there, k)
         place = b.select(has, b.add(offset(b, weight, row, k // 3), b.mul(column, column.type(k % 3))), elements)
         return b.select(has, gathered(b, place, b.select(has, lane, lane.type(0))), everywhere(b, 0.0))
 
-    def evaluated(b: Builder, taps: Sequence[Value]) -> list[Value]:
+    def evaluated(b: Builder, taps: Sequence[Vector]) -> list[Vector]:
         return [weighted_sum(b, row, taps) for row in _TAPS]
 
     grid = [[tap(3 * i + j) for j in range(3)] for i in range(3)]
@@ -145,22 +149,17 @@ def evaluate_taps(
         store(b, element, offset(b, elements, step, k))
 
 
-@emitted(floats=["slope"])
+@emitted
 def interpolate(
-    b: Builder, products: Value, step: Value, bias: Value, slope: Value, out: Value, row: Value, position: Value
-) -> None:
+    b: Builder, products: Integer, step: Integer, bias: Integer, slope: Float, out: Integer, row: Integer,
+    position: Integer,
+) -> None:  # fmt: skip
     """Products of LANES channels, `step` apart -> a tile of the output, with bias and activation."""
     grid = [[load(b, offset(b, products, step, SIDE * i + j)) for j in range(SIDE)] for i in range(SIDE)]
     biases, slopes = load(b, bias), everywhere(b, slope)
     for i, values in enumerate(_both_ways(b, grid, _interpolated)):
         for j, value in enumerate(values):
             store(b, rectified(b, plus(b, value, biases), slopes), offset(b, offset(b, out, row, i), position, j))
-
-
-@emitted()
-def add_vector(b: Builder, source: Value, target: Value) -> None:
-    """From one address to what is at another."""
-    store(b, plus(b, load(b, source), load(b, target)), target)
 
 
 @part
@@ -175,10 +174,10 @@ def gather(source: int, image: int, top: int, left: int, patch: int) -> None:
             if 0 <= y < field(source, HEIGHT) and 0 <= x < field(source, WIDTH):
                 position = base + y * field(source, ROW) + x * field(source, POSITION)
                 for k in range(0, size, VECTOR_BYTES):
-                    copy_vector(position + k, target + k)
+                    store(load(position + k), target + k)
             else:
                 for k in range(0, size, VECTOR_BYTES):
-                    clear_vector(target + k)
+                    store(everywhere(0.0), target + k)
 
 
 @inlined
@@ -201,21 +200,26 @@ def multiply_elements(
 ) -> None:  # fmt: skip
     """The products of all elements of `tiles` tiles; there is room for `room` of them."""
     row, out_row = 4 * channels, 4 * out_channels
-    panel = channels * VECTOR_BYTES
     for k in range(ELEMENTS):
         left, right, out = elements + k * room * row, taps + k * channels * out_row, products + k * room * out_row
         if needless >> k & 1:
             if not adding:
                 for at in range(0, tiles * out_row, VECTOR_BYTES):
-                    clear_vector(out + at)
+                    store(everywhere(0.0), out + at)
             continue
-        for c in range(0, out_channels, 2 * LANES):
+        for c in range(0, out_channels, WIDE):
             for t in range(0, tiles, TILE_ROWS):
-                target = out + t * out_row + 4 * c
-                if c + LANES < out_channels:
-                    multiply_wide(left + t * row, row, right + c * row, panel, target, out_row, channels, adding)
+                own, target = left + t * row, out + t * out_row + 4 * c
+                begin = target if adding else 0
+                if WIDE == PANEL or c + PANEL < out_channels:
+                    multiply_wide(
+                        own, row, right + c * row, LINE, channels * LINE, begin, out_row, target, out_row, channels,
+                        0, 0, False,
+                    )  # fmt: skip
                 else:
-                    multiply_narrow(left + t * row, row, right + c * row, panel, target, out_row, channels, adding)
+                    multiply_panel(
+                        own, row, right + c * row, LINE, 0, begin, out_row, target, out_row, channels, 0, 0, False
+                    )
 
 
 @inlined
@@ -238,11 +242,12 @@ def interpolate_tile(
             interpolate(products + k, step, bias + k, slope, patch, TILE * VECTOR_BYTES, VECTOR_BYTES)
             for i in range(height):
                 for j in range(width):
-                    copy_vector(patch + (TILE * i + j) * VECTOR_BYTES, begin + k + i * row + j * position)
+                    store(load(patch + (TILE * i + j) * VECTOR_BYTES), begin + k + i * row + j * position)
         if added:
             for i in range(height):
                 for j in range(width):
-                    add_vector(added_begin + k + i * added_row + j * added_position, begin + k + i * row + j * position)
+                    at = begin + k + i * row + j * position
+                    store(plus(load(added_begin + k + i * added_row + j * added_position), load(at)), at)
 
 
 @on_all_threads
@@ -290,13 +295,13 @@ def convolve(at: int) -> None:
 KERNELS, FIRST_KERNEL = 1, 2
 WEIGHT, OUT, IN, TAP_ROW, TAP_COLUMN, THERE, TO, PANELS, DEPTH = range(9)
 """The first tap, strides of output channels, input channels, rows and columns of taps, a bit for each of the 9 that is
-there, and where to write (ELEMENTS, PANELS, DEPTH, LANES)."""
+there, and where to write (ELEMENTS, PANELS, DEPTH, PANEL)."""
 KERNEL_FIELDS = 9
 
 
 @on_all_threads
 def transform_taps(at: int) -> None:
-    """What one thread does of the taps of all kernels: a panel of LANES output channels at a time."""
+    """What one thread does of the taps of all kernels: a panel of output channels at a time."""
     while True:
         panel = taken(at + 8 * NEXT_BLOCK)
         kernel = at + 8 * FIRST_KERNEL
@@ -308,9 +313,10 @@ def transform_taps(at: int) -> None:
         if not left:
             break
         depth, lane = field(kernel, DEPTH), field(kernel, OUT)
-        step = field(kernel, PANELS) * depth * VECTOR_BYTES
+        step = field(kernel, PANELS) * depth * LINE
+        row, column = field(kernel, TAP_ROW), field(kernel, TAP_COLUMN)
         for c in range(depth):
-            weight = field(kernel, WEIGHT) + panel * LANES * lane + c * field(kernel, IN)
-            elements = field(kernel, TO) + (panel * depth + c) * VECTOR_BYTES
-            row, column = field(kernel, TAP_ROW), field(kernel, TAP_COLUMN)
-            evaluate_taps(weight, lane, row, column, field(kernel, THERE), elements, step)
+            for k in range(0, PANEL, LANES):
+                weight = field(kernel, WEIGHT) + (panel * PANEL + k) * lane + c * field(kernel, IN)
+                elements = field(kernel, TO) + (panel * depth + c) * LINE + 4 * k
+                evaluate_taps(weight, lane, row, column, field(kernel, THERE), elements, step)

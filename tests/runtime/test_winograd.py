@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -281,25 +277,6 @@ def test_activations_are_fused_with_what_is_before_them(always: None, monkeypatc
     for layer in layers:
         expected = layer(expected)
     assert_is(found, expected.double())
-
-
-@pytest.mark.slow
-def test_vectors_of_sixteen_compute_the_same(tmp_path: Path) -> None:
-    """As on a machine with AVX-512; here each is two of eight."""
-    program = (
-        "import torch; from llvmlite import binding; known = binding.get_host_cpu_features\n"
-        "binding.get_host_cpu_features = lambda: {**known(), 'avx512f': True}\n"
-        "from codecspec.runtime import vector_kernels\n"
-        "binding.get_host_cpu_features = known\n"
-        "from codecspec.runtime.layers import winograd\n"
-        "assert vector_kernels.LANES == 16\n"
-        "torch.manual_seed(0); torch.set_grad_enabled(False)\n"
-        "for out in (48, 64):\n"
-        "    conv = torch.nn.Conv2d(32, out, 3, padding=1); x = torch.randn(2, 32, 13, 30)\n"
-        "    assert torch.allclose(winograd.convolved(conv, x), conv(x), atol=1e-5)\n"
-    )
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}  # its code is not for this machine
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
 
 
 def test_changed_weights_are_seen(always: None) -> None:
