@@ -84,7 +84,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.code} at {self.where}: {self.message}"
+        text = f"{self.code} at {escaped(self.where)}: {self.message}"
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
@@ -206,6 +206,11 @@ def shown(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
     return _cut(repr(value[: 2 * MAX_SHOWN] if isinstance(value, str) else value))
+
+
+def escaped(name: str) -> str:
+    """A name as it is, if it can be printed; else with escapes for what a terminal would obey, or no text can hold."""
+    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def _cut(text: str) -> str:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from codecspec.schema.errors import UsageError
+from codecspec.schema.whole_file import is_device
 
 
 def require_output(output: Path, *others: str | Path | None) -> None:
@@ -35,4 +36,5 @@ def _obstacle(output: Path) -> str | None:
         return f"it cannot be written: {error.strerror}"
     if not output.parent.is_dir():
         return f"it cannot be written: {os.strerror(errno.ENOTDIR)}"
-    return None if os.access(output.parent, os.W_OK) else f"it cannot be written: {os.strerror(errno.EACCES)}"
+    written_to = output if is_device(output) else output.parent
+    return None if os.access(written_to, os.W_OK) else f"it cannot be written: {os.strerror(errno.EACCES)}"
