@@ -28,6 +28,17 @@ def require_output(output: Path, *others: str | Path | None) -> None:
         raise UsageError("E-usage", str(output), message, "give the output another name")
 
 
+def require_codec_file(output: Path) -> None:
+    """Refuse a file for a codec whose name promises another format than the one that can hold its spec, too.
+
+    Raises:
+        UsageError: it does.
+    """
+    if output.suffix != ".safetensors":
+        message = f"a codec is saved with its spec, in a file that ends in .safetensors; found '{output.suffix}'"
+        raise UsageError("E-output", str(output), message, "`codecspec convert` writes its tensors in other formats")
+
+
 def _obstacle(output: Path) -> str | None:
     try:
         output.parent.stat()

@@ -16,7 +16,9 @@ from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.diagnose import Diagnosis, diagnose
 from codecspec.diagnosis.tensors import constant_initial_values
 from codecspec.runtime.codec import Codec
+from codecspec.runtime.coding_tables import TABLES
 from codecspec.runtime.image_files import read_image, write_image
+from codecspec.schema.errors import CheckpointError, StreamError
 from tests.diagnosis.trained_codecs import SLICES, trained
 from tests.runtime.small_codecs import SMALL
 
@@ -229,3 +231,35 @@ def test_recent_for_first_slices_and_swapped_heads(photo: Path, tmp_path: Path) 
     cs.save(other, tmp_path / "swapped.safetensors")
     [message] = said(diagnose(tmp_path / "swapped.safetensors", [photo]), "variants")
     assert message.startswith(f"better where {heads.change}: ")
+
+
+@pytest.mark.parametrize("layout", ["canonical", "compressai-1.2"])
+def test_tables_whose_keys_are_not_even_there(layout: str, codec: Codec, photo: Path, tmp_path: Path) -> None:
+    """As where someone kept parameters alone; in any layout."""
+    from safetensors.torch import load_file
+
+    cs.save(codec, tmp_path / "whole.safetensors")
+    tensors = {key: value.clone() for key, value in cs.convert(tmp_path / "whole.safetensors", layout).tensors.items()}
+    kept = {key: value for key, value in tensors.items() if key.rpartition(".")[2] not in TABLES}
+    assert len(kept) == len(tensors) - 6
+    save_file(kept, tmp_path / "kept.safetensors")
+    with pytest.raises(CheckpointError, match="missing"):
+        cs.load(tmp_path / "kept.safetensors")
+    found = diagnose(tmp_path / "kept.safetensors", [photo], repair=tmp_path / "mended.safetensors")
+    (message,) = said(found, "tables")
+    assert message.startswith("6 keys of coding tables are not in the file, so it does not load: ")
+    assert found.repaired
+    whole, mended = load_file(tmp_path / "whole.safetensors"), load_file(tmp_path / "mended.safetensors")
+    assert whole.keys() == mended.keys()
+    assert all(torch.equal(whole[key], mended[key]) for key in whole)
+
+
+def test_an_image_that_cannot_be_read_is_passed_over(codec: Codec, photo: Path, tmp_path: Path) -> None:
+    cs.save(codec, tmp_path / "fine.safetensors")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    found = diagnose(tmp_path / "fine.safetensors", [tmp_path / "broken.png", photo])
+    assert list(found.measured) == ["photo.png"]
+    (message,) = said(found, "images", "note")
+    assert message.startswith(f"E-image at {tmp_path / 'broken.png'}: it cannot be read as an image")
+    with pytest.raises(StreamError, match="it cannot be read as an image"):
+        diagnose(tmp_path / "fine.safetensors", [tmp_path / "broken.png"])
