@@ -65,6 +65,8 @@ ErrorCode = Literal[
 
 MAX_PROBLEMS = 100
 """An error says at most so many problems one by one."""
+MAX_TENSORS = 20
+"""Tensors that are wrong of which an error says each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,14 @@ class SchemaError(SpecError):
 class CheckpointError(SpecError, RuntimeError):
     """A file of weights cannot be read, or its tensors are not those of the model.
 
-    Also a RuntimeError, which is what torch's users catch around `load_state_dict`.
+    Also a RuntimeError, which is what torch's users catch around `load_state_dict`. Another model's weights differ in
+    hundreds of tensors, which tells no more than the first of them; `problems` holds all.
     """
+
+    def __str__(self) -> str:
+        said = [str(problem) for problem in self.problems[:MAX_TENSORS]]
+        more = len(self.problems) - MAX_TENSORS
+        return "\n".join([*said, f"and {more} more; `problems`, or --json, has all"] if more > 0 else said)
 
 
 class LayoutError(SpecError):

@@ -72,9 +72,7 @@ def absent_findings(absent: tuple[str, ...]) -> list[Finding]:
     """What there is to say of the keys of tables that a file lacks."""
     if not absent:
         return []
-    message = (
-        f"{len(absent)} keys of coding tables are not in the file, so it does not load: {several(list(absent))}"
-    )
+    message = f"{len(absent)} keys of coding tables are not in the file, so it does not load: {several(list(absent))}"
     return [Finding("wrong", "tables", message, _REMAKE, absent)]
 
 
