@@ -15,12 +15,13 @@ from codecspec.compiler.variants import variants
 from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.diagnose import Diagnosis, diagnose
 from codecspec.diagnosis.tensors import constant_initial_values
+from codecspec.diagnosis.trials import scale_findings
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.coding_tables import TABLES
 from codecspec.runtime.image_files import read_image, write_image
 from codecspec.schema.errors import CheckpointError, StreamError
 from tests.diagnosis.trained_codecs import SLICES, trained
-from tests.runtime.small_codecs import SMALL
+from tests.runtime.small_codecs import SMALL, small
 
 BOTTLENECK = "latent_codec.z.entropy_bottleneck"
 
@@ -166,6 +167,25 @@ def test_scales_at_their_bound(codec: Codec, photo: Path, tmp_path: Path) -> Non
 
     [message] = said(diagnose(of(codec, tmp_path / "x.safetensors", change), [photo]), "scales")
     assert message == "100.0% of the scales of y are at their lower bound, 0.0% beyond the last table"
+
+
+def test_shares_of_scales() -> None:
+    """Against the scales that the hyperprior's own parts give, one after another."""
+    codec = small("mbt2018-mean")
+    codec.numerics = "reference"
+    gaussian, bottleneck = codec.latent_codec.y.gaussian_conditional, codec.latent_codec.z.entropy_bottleneck
+    gaussian.scale_table = torch.tensor([0.11, 0.5])
+    x = dead_leaves(128, 192, seed=9)
+    with torch.no_grad():
+        z = codec.latent_codec.h_a(codec.g_a(x))
+        median = bottleneck.quantiles[:, 0, 1].reshape(1, -1, 1, 1)
+        scales, _ = codec.latent_codec.h_s((z - median).round() + median).chunk(2, 1)
+    low, high = float((scales <= 0.11).double().mean()), float((scales > 0.5).double().mean())
+    assert 0.05 < low < 0.95
+    assert 0.01 < high < 0.95
+    [found] = scale_findings(codec, [x])
+    assert found.message == (f"{low:.1%} of the scales of y are at their lower bound, {high:.1%} beyond the last table")
+    assert found.verdict == "wrong"
 
 
 def test_no_spec_has_these_tensors(codec: Codec, photo: Path, tmp_path: Path) -> None:
