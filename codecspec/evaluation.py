@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from codecspec.schema.byte_sizes import byte_size
-from codecspec.schema.errors import SpecError, UsageError
+from codecspec.schema.errors import SpecError, UsageError, listed
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -98,7 +98,7 @@ def image_files(images: Given | Sequence[Given]) -> list[tuple[str, Path]]:
         raise UsageError("E-usage", str(missing), "no such file or folder")
     if not found:
         message = f"no file in this folder ends in {', '.join(READ_ENDINGS)}"
-        raise UsageError("E-usage", str(images), message)
+        raise UsageError("E-usage", listed(map(str, _several(images))), message)
     return found
 
 

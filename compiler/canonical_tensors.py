@@ -58,7 +58,12 @@ class CanonicalTensors:
     def differences(self, plan: Plan) -> list[Problem]:
         """What keeps these tensors from being exactly those of a plan, by key of the checkpoint where there is one."""
         planned = plan.manifest()
-        problems = [Problem("E-tensors", key, "left over: the model has no such tensor") for key in self.keymap.unknown]
+        problems: list[Problem] = []  # shapes first: they tell params that are others
+        for key, want in planned.items():
+            if key in self.tensors:
+                problems += _misshapen(self.tensors[key], want)
+        unknown = self.keymap.unknown
+        problems += [Problem("E-tensors", key, "left over: the model has no such tensor") for key in unknown]
         problems += self.problems
         problems += [
             Problem("E-tensors", seen.key, f"left over: the model has no tensor {printable(key)}")
@@ -70,9 +75,6 @@ class CanonicalTensors:
             for key, want in planned.items()
             if key not in self.tensors
         ]
-        for key, want in planned.items():
-            if key in self.tensors:
-                problems += _misshapen(self.tensors[key], want)
         return problems
 
     def without_aux(self) -> tuple[CanonicalTensors, tuple[str, ...]]:

@@ -118,6 +118,9 @@ def read_results(path: Path) -> Results:
     if not isinstance(results, dict):
         _refuse(where, f"`results` is a mapping of figures to lists, found {shown(results)}")
     figures = {key: _numbers(values, key, where) for key, values in results.items() if isinstance(values, list)}
+    for key in ("bpp", *(key for keys in _KEYS.values() for key in keys)):
+        if key in results and key not in figures:
+            _refuse(where, f"{shown(key)} is {shown(results[key])}; it must be a list of numbers, one for each point")
     if "bpp" not in figures:
         _refuse(where, f"there is no list 'bpp' in the results, only {listed(figures)}")
     for key, values in figures.items():
@@ -140,7 +143,7 @@ def _json(path: Path) -> dict[str, Any]:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             _refuse(str(path), f"a file of results has at most {MAX_BYTES:,} bytes")
-        content = json.loads(raw, parse_constant=refuse_constant)
+        content = json.loads(raw, parse_constant=refuse_constant, parse_int=_whole)
     except OSError as error:
         raise ResultsError("E-results", str(path), f"it cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -148,6 +151,11 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         _refuse(str(path), f'it is no results: {{"name": .., "results": {{"bpp": [..], ..}}}}; found {shown(content)}')
     return content
+
+
+def _whole(digits: str) -> float:
+    """Exactly, where that is no feat: Python refuses to read thousands of digits, and advises whoever calls it."""
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
 def _numbers(values: list[Any], key: str, where: str) -> tuple[float, ...]:

@@ -65,6 +65,8 @@ ErrorCode = Literal[
 
 MAX_PROBLEMS = 100
 """An error says at most so many problems one by one."""
+MAX_TENSORS = 20
+"""Tensors that are wrong of which an error says each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.code} at {self.where}: {self.message}"
+        text = f"{self.code} at {escaped(self.where)}: {self.message}"
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
@@ -145,8 +147,14 @@ class SchemaError(SpecError):
 class CheckpointError(SpecError, RuntimeError):
     """A file of weights cannot be read, or its tensors are not those of the model.
 
-    Also a RuntimeError, which is what torch's users catch around `load_state_dict`.
+    Also a RuntimeError, which is what torch's users catch around `load_state_dict`. Another model's weights differ in
+    hundreds of tensors, which tells no more than the first of them; `problems` holds all.
     """
+
+    def __str__(self) -> str:
+        said = [str(problem) for problem in self.problems[:MAX_TENSORS]]
+        more = len(self.problems) - MAX_TENSORS
+        return "\n".join([*said, f"and {more} more; `problems`, or --json, has all"] if more > 0 else said)
 
 
 class LayoutError(SpecError):
@@ -206,6 +214,11 @@ def shown(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
     return _cut(repr(value[: 2 * MAX_SHOWN] if isinstance(value, str) else value))
+
+
+def escaped(name: str) -> str:
+    """A name as it is, if it can be printed; else with escapes for what a terminal would obey, or no text can hold."""
+    return name if name.isprintable() else repr(name)[1:-1]
 
 
 def _cut(text: str) -> str:

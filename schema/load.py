@@ -23,6 +23,8 @@ from codecspec.schema.repeats import unroll
 from codecspec.schema.source import SpecSource, locate
 from codecspec.schema.yaml_source import SourceMap, parse_yaml, read_yaml
 
+WEIGHTS = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
+"""Endings of files of weights: no spec has such a name."""
 SpecLike = str | os.PathLike[str] | Mapping[str, Any] | ModelSpec
 
 
@@ -68,6 +70,7 @@ def find_spec(spec: str, folder: Path | None = None) -> Path:
     names = specs.names()
     try:
         if path.is_file():
+            _require_no_weights(path, spec)
             return path
         if os.sep in spec or spec.endswith((".yaml", ".yml")):
             if path.exists():
@@ -80,6 +83,12 @@ def find_spec(spec: str, folder: Path | None = None) -> Path:
         message = f"no file and no zoo spec of that name; the zoo has: {listed(names)}"
         raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, nearest(spec, names))
     return specs.path(spec)
+
+
+def _require_no_weights(path: Path, spec: str) -> None:
+    if path.suffix in WEIGHTS:
+        message = "it is a file of weights, and a spec is YAML"
+        raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, "`infer-spec` recovers the spec of a checkpoint")
 
 
 def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:

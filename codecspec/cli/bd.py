@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from codecspec.cli.named_curves import MetricOption, named_curves
 from codecspec.cli.say import print_json
 
 
 def bd(
     anchor: Annotated[Path, typer.Argument(metavar="A.json", help="Results of the codec to compare with.")],
     test: Annotated[Path, typer.Argument(metavar="B.json", help="Results of the codec in question.")],
-    metric: Annotated[str, typer.Option(metavar="psnr|ms-ssim", help="What quality is.")] = "psnr",
+    metric: MetricOption = "psnr",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare codec B with codec A: the rate that B takes more at the same quality, and its quality at the same rate.
@@ -22,18 +23,15 @@ def bd(
     A negative BD-rate is a saving. Each figure is given for cubic, PCHIP and Akima interpolation, over the range that
     both curves have; at least four points each.
     """
-    from codecspec.cli.metrics import metric_of
     from codecspec.runtime.bjontegaard import METHODS, bjontegaard
     from codecspec.runtime.curves import TITLES
-    from codecspec.runtime.results import read_results
 
-    which = metric_of(metric)
-    curves = [read_results(path).curve(which) for path in (anchor, test)]
+    curves = named_curves((anchor, test), metric)
     compared = bjontegaard(*curves)
     if as_json:
         print_json({"anchor": curves[0].name, "test": curves[1].name, **asdict(compared)})
         return
-    name = f"BD-{TITLES[which]}"
+    name = f"BD-{TITLES[metric]}"
     quality, rate = compared.quality_overlap, compared.rate_overlap
     print(f"{curves[1].name} against {curves[0].name}")
     print(f"  {'method':8}{'BD-rate':>10}{name:>14}")

@@ -130,11 +130,11 @@ def _measured(
 
 
 def _opened(model: str, params: dict[str, Any]) -> Codec:
-    from codecspec.cli.models import SAVED
     from codecspec.compiler.build import compile_spec
     from codecspec.compiler.saved_model import load
+    from codecspec.schema.load import WEIGHTS
 
-    if Path(model).suffix in SAVED:
+    if Path(model).suffix in WEIGHTS:
         if params:
             raise UsageError("E-usage", "--set", "a saved model has its params inside")
         return load(model)

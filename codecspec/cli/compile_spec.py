@@ -9,7 +9,7 @@ import typer
 
 from codecspec.cli.command import add_command, new_app
 from codecspec.cli.completion import param_words, spec_words
-from codecspec.cli.outputs import require_output
+from codecspec.cli.outputs import require_codec_file, require_output
 from codecspec.cli.params import params_of
 from codecspec.cli.run import run
 from codecspec.cli.say import note, print_json, remark
@@ -97,6 +97,7 @@ def _require_sense(
         raise UsageError("E-usage", "--tree", "--check shows no tree" if check else "--json has it all")
     if output is not None:
         require_output(output, spec, weights, graph)
+        require_codec_file(output)
     if graph is not None:
         from codecspec.picture import require_ending
 

@@ -13,7 +13,6 @@ from typing import Any
 import typer
 
 from codecspec import specs
-from codecspec.cli.models import SAVED
 from codecspec.schema.errors import SpecError
 
 _YAML = (".yaml", ".yml")
@@ -26,7 +25,9 @@ def spec_words(incomplete: str) -> list[str]:
 
 def model_words(incomplete: str) -> list[str]:
     """The zoo's names, and the YAML files and files of weights here."""
-    return _fitting([*specs.names(), *_files((*_YAML, *SAVED))], incomplete)
+    from codecspec.schema.load import WEIGHTS
+
+    return _fitting([*specs.names(), *_files((*_YAML, *WEIGHTS))], incomplete)
 
 
 def param_words(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:

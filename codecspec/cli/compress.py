@@ -60,7 +60,7 @@ def compress(
             "-v", "--verbose", help="Say more: what each part costs, and why it is more than its likelihoods."
         ),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace files beside the images.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there and -o did not name.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: each file's size and times, with -v the bits of each part.")
     ] = False,

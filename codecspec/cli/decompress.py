@@ -13,6 +13,7 @@ from codecspec.cli.jobs import Content, Job, jobs_of, read_stream, run_jobs, wri
 from codecspec.cli.max_memory import MaxMemory, memory_allowed
 from codecspec.cli.models import open_model
 from codecspec.cli.say import is_verbose, note
+from codecspec.schema.whole_file import make_folder
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -31,7 +32,7 @@ def decompress(
         ),
     ] = None,
     max_memory: MaxMemory = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files beside the coded images.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there and -o did not name.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: each image's size and times.")] = False,
 ) -> None:
     """Decode images."""
@@ -62,7 +63,7 @@ def decompress(
         if job.output is None:
             write_bytes(png_bytes(x_hat, bit_depth=depth), job)
         else:
-            job.output.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(job.output.parent)
             write_image(x_hat, job.output, bit_depth=depth)
             if depth > 8 and job.output.suffix.lower() not in DEEP_WRITERS:
                 note(f"{job.output}: of {depth} bits a sample this format keeps 8; .png and .ppm keep all")

@@ -10,7 +10,6 @@ import typer
 
 from codecspec.cli.completion import model_words
 from codecspec.cli.exits import ExitCode
-from codecspec.cli.models import SAVED
 from codecspec.cli.say import console, print_json, report
 
 if TYPE_CHECKING:
@@ -57,10 +56,10 @@ def spec_of(model: str) -> ModelSpec:
     """
     from codecspec.compiler.inference.infer import infer_spec
     from codecspec.compiler.lower import lower
-    from codecspec.schema.load import load_spec
+    from codecspec.schema.load import WEIGHTS, load_spec
 
     is_file = os.path.exists(model) and Path(model).suffix not in (".yaml", ".yml")
-    if is_file or Path(model).suffix in SAVED:
+    if is_file or Path(model).suffix in WEIGHTS:
         return infer_spec(model).spec
     return lower(load_spec(model)).spec
 

@@ -10,7 +10,7 @@ import typer
 
 from codecspec.cli.exits import ExitCode
 from codecspec.cli.infer_spec import summary
-from codecspec.cli.outputs import require_output
+from codecspec.cli.outputs import require_codec_file, require_output
 from codecspec.cli.say import print_json, remark
 
 if TYPE_CHECKING:
@@ -42,14 +42,16 @@ def doctor(
 
     if repair is not None:
         require_output(repair, checkpoint, *(images or ()))
+        require_codec_file(repair)
     found = diagnose(checkpoint, images or (), key=key, repair=repair)
     if as_json:
         print_json(_content(found))
     else:
         for line in _lines(found, quiet=quiet, verbose=verbose):
             print(line)
-        if repair is not None and repair.exists():
-            remark(f"wrote {repair}: the model with coding tables made anew")
+        if repair is not None:
+            wrote = f"wrote {repair}: the model with coding tables made anew"
+            remark(wrote if found.repaired else f"{repair} is not written: no spec has exactly these tensors")
     if found.wrong:
         raise typer.Exit(ExitCode.FOUND)
 
@@ -86,6 +88,7 @@ def _content(found: Diagnosis) -> dict[str, Any]:
         if inference
         else {},
         "ok": not found.wrong,
+        "repaired": found.repaired,
         "findings": [asdict(each) for each in found.findings],
         "images": {name: measured_content(each) for name, each in found.measured.items()},
         "trials": [{"change": change, **asdict(each)} for change, each in found.trials.items()],

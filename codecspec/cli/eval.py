@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from codecspec.cli.completion import model_words
+from codecspec.cli.eval_table import EvalTable, terminal_width
 from codecspec.cli.exits import ExitCode
 from codecspec.cli.max_memory import MaxMemory, memory_allowed
 from codecspec.cli.outputs import require_output
 from codecspec.cli.progress import progress_bar
 from codecspec.cli.say import note, print_json, remark
 from codecspec.cli.started import seconds_since_start
-from codecspec.schema.errors import UsageError
-from codecspec.schema.whole_file import whole_file
+from codecspec.schema.errors import UsageError, escaped
+from codecspec.schema.whole_file import make_folder, whole_file
 
 if TYPE_CHECKING:
     from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, ModelEvaluation, Row
-
-_HEAD = (
-    f"  {'image':28}{'size':>10}{'bpp':>9}{'by likelihoods':>16}{'gap':>8}{'PSNR':>8}{'MS-SSIM':>9}{'(dB)':>8}"
-    f"{'encode':>10}{'decode':>10}{'memory':>11}"
-)
 
 
 def eval_models(
@@ -67,14 +63,15 @@ def eval_models(
         raise UsageError("E-usage", "--csv", "--json prints something else", "with -o both are written")
     _require_device(device)
     allowed = memory_allowed(max_memory)
-    num_images = len(image_files(images))
+    names = [name for name, _ in image_files(images)]
     if output is not None:
         _make_folder(output)
-    printer = _Printer(luma, seconds_since_start(), silent=quiet or as_csv or as_json)
-    with progress_bar(len(models) * num_images, "evaluating") as advance:
+    table = EvalTable(names, luma=luma, width=terminal_width())
+    printer = _Printer(table, seconds_since_start(), silent=quiet or as_csv or as_json)
+    with progress_bar(len(models) * len(names), "evaluating") as advance:
 
         def watch(outcome: Row | Failure) -> None:
-            advance(1 if outcome.image else num_images)
+            advance(1 if outcome.image else len(names))
             printer.image(outcome)
 
         try:
@@ -112,31 +109,38 @@ class _Printer:
     """Prints results as they come.
 
     Args:
-        luma: PSNR is that of Y.
+        table: how.
         starting_s: seconds from the start of the process to that of the evaluation; None where that is not known.
         silent: nothing is printed of single images.
     """
 
-    def __init__(self, luma: bool, starting_s: float | None, *, silent: bool) -> None:
-        self._luma = luma
+    def __init__(self, table: EvalTable, starting_s: float | None, *, silent: bool) -> None:
+        self._table = table
         self._starting_s = starting_s
         self._silent = silent
         self._model = ""
 
     def image(self, outcome: Row | Failure) -> None:
         """A line for an image, under a heading for its model."""
+        from codecspec.runtime.evaluation.evaluation import Failure
+
         if self._silent or not outcome.image:
             return
         if outcome.model != self._model:
             self._model = outcome.model
-            print(f"{outcome.model}\n{self._head()}")
-        print(self._line(outcome), flush=True)
+            print(f"{escaped(outcome.model)}\n{self._table.head()}")
+        if isinstance(outcome, Failure):
+            print(self._table.failure(outcome.image), flush=True)
+        else:
+            each = outcome.measured
+            print(self._table.row(outcome.image, f"{each.width}x{each.height}", each), flush=True)
 
     def summary(self, found: Evaluation) -> None:
         """The averages of every model, the gaps with their causes, and where the time went."""
-        for model in found.models:
-            for line in self._averages(model):
-                print(line)
+        for line in (line for model in found.models for line in self._averages(model)):
+            print(line)
+        if self._table.left_out and found.rows:
+            print(f"this terminal is too narrow for: {', '.join(self._table.left_out)}; --csv has all figures")
         for line in _gaps(found):
             print(line)
         resumed = sum(row.resumed for row in found.rows)
@@ -157,72 +161,17 @@ class _Printer:
         before = "" if self._starting_s is None else f"; starting took {self._starting_s:.1f} s before that"
         return f"coding took {found.coding_s / found.wall_s:.1%} of {found.wall_s:.1f} s; {rest}{before}"
 
-    def _head(self) -> str:
-        return _HEAD.replace("  PSNR", "PSNR-Y") if self._luma else _HEAD
-
-    def _line(self, outcome: Row | Failure) -> str:
-        from codecspec.runtime.evaluation.evaluation import Failure
-
-        if isinstance(outcome, Failure):
-            return f"  {outcome.image:28} failed"
-        each = outcome.measured
-        return _row(
-            outcome.image,
-            f"{each.width}x{each.height}",
-            (each.bpp, each.bpp_estimated, each.gap),
-            each.psnr_y if self._luma else each.psnr_rgb,
-            (each.ms_ssim, each.ms_ssim_db),
-            (each.encode_s, each.decode_s),
-            each.peak_bytes,
-        )
-
     def _averages(self, model: ModelEvaluation) -> list[str]:
         found = model.averages
-        head = f"{model.name}: {model.spec}, {model.parameters:,} parameters, digest {model.digest[:12]}"
+        head = f"{escaped(model.name)}: {model.spec}, {model.parameters:,} parameters, digest {model.digest[:12]}"
         if found is None:
             return [head, "  nothing could be measured"]
-        row = _row(
-            f"mean of {found.images}",
-            "",
-            (found.bpp, found.bpp_estimated, found.gap),
-            found.psnr_y if self._luma else found.psnr_rgb,
-            (found.ms_ssim, found.ms_ssim_db),
-            (found.encode_s, found.decode_s),
-            found.peak_bytes,
-        )
-        of_all = f"  {'all bits by all pixels':28}{'':10}{_shown(found.aggregate_bpp, '9.4f')}"
-        lines = [head, self._head(), row, f"{of_all}{found.aggregate_bpp_estimated:>16.4f}"]
+        row = self._table.row(f"mean of {found.images}", "", found)
+        lines = [head, self._table.head(), row, self._table.all_bits(found)]
         if found.ms_ssim_images < found.images:
             few = found.images - found.ms_ssim_images
             lines.append(f"  {few} of {found.images} images have no MS-SSIM: a side is under 161 pixels")
         return lines
-
-
-def _row(
-    name: str,
-    size: str,
-    rates: tuple[float | None, float, float | None],
-    psnr: float,
-    ms_ssim: tuple[float | None, float | None],
-    seconds: tuple[float | None, float | None],
-    peak: int,
-) -> str:
-    from codecspec.runtime.evaluation.measurement import is_large
-
-    bpp, estimated, gap = rates
-    flag = "!" if is_large(gap) else " "
-    percent = f"{100 * gap:+.1f}%{flag}" if gap is not None else "- "
-    return (
-        f"  {name:28}{size:>10}{_shown(bpp, '9.4f')}{estimated:>16.4f}{percent:>9}{psnr:>7.2f}"
-        f"{_shown(ms_ssim[0], '9.4f')}{_shown(ms_ssim[1], '8.2f')}"
-        f"{_shown(seconds[0], '8.2f', ' s')}{_shown(seconds[1], '8.2f', ' s')}{peak / (1 << 20):>7,.0f} MiB"
-    )
-
-
-def _shown(value: float | None, form: str, unit: str = "") -> str:
-    if value is None:
-        return "-".rjust(int(form.split(".")[0]) + len(unit))
-    return f"{value:{form}}{unit}"
 
 
 def _gaps(found: Evaluation) -> list[str]:
@@ -234,8 +183,10 @@ def _gaps(found: Evaluation) -> list[str]:
         flagged = [row for row in model.rows if is_large(row.measured.gap)]
         if flagged:
             worst = max(flagged, key=lambda row: abs(row.measured.gap or 0))
-            lines.append(f"{model.name}: {len(flagged)} of {len(model.rows)} files differ by over 1% from likelihoods")
-            lines.append(f"  the most {worst.image}: {worst.measured.cause}")
+            lines.append(
+                f"{escaped(model.name)}: {len(flagged)} of {len(model.rows)} files differ by over 1% from likelihoods"
+            )
+            lines.append(f"  the most {escaped(worst.image)}: {worst.measured.cause}")
     return lines
 
 
@@ -243,7 +194,7 @@ def _report(found: Evaluation) -> None:
     """Every failure, on stderr."""
     for failure in found.failures:
         where = f"{failure.model}: {failure.image}" if failure.image else failure.model
-        print(f"{where}: {failure.message}", file=sys.stderr)
+        print(f"{escaped(where)}: {failure.message}", file=sys.stderr)
     print(f"{len(found.failures)} failed", file=sys.stderr)
 
 
@@ -254,7 +205,7 @@ def _write(found: Evaluation, folder: Path) -> None:
     from codecspec.runtime.evaluation.reports import as_content, as_csv, as_results
 
     with whole_file(folder / "images.csv") as partial:
-        partial.write_text(as_csv(found), encoding="utf-8")
+        partial.write_text(as_csv(found), encoding="utf-8", errors="backslashreplace")
     with whole_file(folder / "evaluation.json") as partial:
         partial.write_text(json.dumps(as_content(found), indent=2) + "\n", encoding="utf-8")
     for results in as_results(found):
@@ -274,7 +225,7 @@ def _make_folder(output: Path) -> None:
         raise UsageError("E-output", str(output), "it is a file, and results are several", "name a folder")
     else:
         require_output(output)
-        output.mkdir()
+        make_folder(output)
 
 
 def _require_device(device: str) -> None:

@@ -16,7 +16,7 @@ from codecspec.cli.outputs import require_output
 from codecspec.cli.progress import progress_bar
 from codecspec.cli.say import print_json, problems_json, remark, report
 from codecspec.schema.errors import SpecError, StreamError, UsageError
-from codecspec.schema.whole_file import whole_file
+from codecspec.schema.whole_file import make_folder, whole_file
 
 Content = dict[str, Any]
 PIPE = "-"
@@ -139,7 +139,7 @@ def write_bytes(data: bytes, job: Job) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    job.output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(job.output.parent)
     with whole_file(job.output) as partial:
         partial.write_bytes(data)
 

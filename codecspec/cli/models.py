@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
 
 SEED = 0
-SAVED = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
-"""Endings of files of weights: no spec has such a name."""
 
 
 def open_model(model: str, *, limited: bool = False) -> Codec:
@@ -31,9 +29,10 @@ def open_model(model: str, *, limited: bool = False) -> Codec:
     from codecspec.compiler.build import compile_spec
     from codecspec.compiler.saved_model import load
     from codecspec.runtime.allocator import keep_freed_memory
+    from codecspec.schema.load import WEIGHTS
 
     suffix = Path(model).suffix
-    if suffix in SAVED and not os.path.exists(model):
+    if suffix in WEIGHTS and not os.path.exists(model):
         raise CheckpointError("E-checkpoint", model, "no such file")
     if not limited:
         keep_freed_memory()

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from codecspec.schema.errors import UsageError
+from codecspec.schema.whole_file import is_device
 
 
 def require_output(output: Path, *others: str | Path | None) -> None:
@@ -27,6 +28,17 @@ def require_output(output: Path, *others: str | Path | None) -> None:
         raise UsageError("E-usage", str(output), message, "give the output another name")
 
 
+def require_codec_file(output: Path) -> None:
+    """Refuse a file for a codec whose name promises another format than the one that can hold its spec, too.
+
+    Raises:
+        UsageError: it does.
+    """
+    if output.suffix != ".safetensors":
+        message = f"a codec is saved with its spec, in a file that ends in .safetensors; found '{output.suffix}'"
+        raise UsageError("E-output", str(output), message, "`codecspec convert` writes its tensors in other formats")
+
+
 def _obstacle(output: Path) -> str | None:
     try:
         output.parent.stat()
@@ -35,4 +47,5 @@ def _obstacle(output: Path) -> str | None:
         return f"it cannot be written: {error.strerror}"
     if not output.parent.is_dir():
         return f"it cannot be written: {os.strerror(errno.ENOTDIR)}"
-    return None if os.access(output.parent, os.W_OK) else f"it cannot be written: {os.strerror(errno.EACCES)}"
+    written_to = output if is_device(output) else output.parent
+    return None if os.access(written_to, os.W_OK) else f"it cannot be written: {os.strerror(errno.EACCES)}"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from codecspec.cli.named_curves import MetricOption, named_curves
 from codecspec.cli.outputs import require_output
 from codecspec.cli.say import print_json, remark
 
@@ -14,7 +15,7 @@ from codecspec.cli.say import print_json, remark
 def plot(
     results: Annotated[list[Path], typer.Argument(metavar="RESULTS.json...", help="Results, one file per curve.")],
     output: Annotated[Path, typer.Option("-o", metavar="OUT", help="The picture: .svg, .png or .html.")],
-    metric: Annotated[str, typer.Option(metavar="psnr|ms-ssim", help="What quality is.")] = "psnr",
+    metric: MetricOption = "psnr",
     title: Annotated[str, typer.Option(help="A heading.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was drawn as JSON.")] = False,
 ) -> None:
@@ -23,19 +24,17 @@ def plot(
     RESULTS are what CompressAI's eval_model prints, {"name": .., "results": {"bpp": [..], "psnr-rgb": [..]}}; one that
     says "provenance": "measured" is ours. The same results give the same bytes.
     """
-    from codecspec.cli.metrics import metric_of
     from codecspec.runtime.curves import plot_curves, require_ending
-    from codecspec.runtime.results import read_results
 
     require_ending(output)
     require_output(output, *results)
-    which = metric_of(metric)
-    curves = [read_results(path).curve(which) for path in results]
+    curves = named_curves(results, metric)
     plot_curves(curves, output, title)
     if as_json:
         said = [{"name": each.name, "provenance": each.provenance, "points": each.points} for each in curves]
-        print_json({"saved": str(output), "metric": which, "curves": said})
+        print_json({"saved": str(output), "metric": metric, "curves": said})
         return
     for each in curves:
-        remark(f"{each.name} ({each.provenance}): {len(each.points)} points")
+        count = len(each.points)
+        remark(f"{each.name} ({each.provenance}): {count} {'point' if count == 1 else 'points'}")
     remark(f"saved {output} ({output.stat().st_size:,} bytes)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -27,11 +28,21 @@ def run(app: typer.Typer) -> NoReturn:
     """Run a command and end the process."""
     leave_out()
     collect_rarely()
+    _open_streams()
     with _signals_heard() as heard:
         try:
             code = _code_of(app)
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            code = ExitCode.CLOSED
+        except OSError as error:
+            _tell(_of_system(error), "--json" in sys.argv[1:] and error.filename is not None)
+            code = ExitCode.WRONG
+        except Exception:
+            if not heard:
+                raise
+            code = ExitCode.INTERRUPTED  # an extension module that is interrupted while it is imported fails otherwise
         if code == ExitCode.INTERRUPTED:
             _ignore_more()
             code = ExitCode(128 + (heard[0] if heard else signal.SIGINT))
@@ -71,6 +82,28 @@ def _as_ours(refused: Exception) -> UsageError:
     return UsageError("E-usage", context.command_path if context else "command line", " ".join(said.split()))
 
 
+def _of_system(error: OSError) -> UsageError:
+    """What the system refused: something with a file, by its name, or else to write to stdout."""
+    said = error.strerror or error
+    if error.filename is None:
+        return UsageError("E-output", "stdout", f"it cannot be written: {said}")
+    return UsageError("E-output", os.fsdecode(error.filename), f"the system refused: {said}")
+
+
+def _open_streams() -> None:
+    """Have stdout and stderr whatever the shell did (`>&-`), and characters that they cannot say said by escapes.
+
+    Where stdout is closed, writing to it fails, as it does for other programs; nobody misses what stderr says.
+    """
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextmanager
 def _signals_heard() -> Iterator[list[int]]:
     """SIGTERM and SIGHUP end a command as Ctrl-C does: what is open is closed on the way out.
@@ -105,8 +138,12 @@ def _flushed(code: int) -> int:
     """The exit code, once what was printed has gone out."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python would try again at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return code or ExitCode.CLOSED
+        if isinstance(error, BrokenPipeError):
+            return code or ExitCode.CLOSED
+        if code != ExitCode.WRONG:  # else that is said already
+            print(_of_system(error), file=sys.stderr)
+        return code or ExitCode.WRONG
     return code

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from codecspec.schema.errors import escaped
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -99,13 +101,13 @@ def problems_json(error: SpecError) -> dict[str, Any]:
 def remark(line: str) -> None:
     """Say a line on stdout, where the result is a file, or the line stands below it."""
     if not (_now.quiet or _now.as_json):
-        print(line)
+        print(escaped(line))
 
 
 def report(line: str) -> None:
     """Say a line about the result, beside it."""
     if not _now.quiet:
-        print(line, file=sys.stderr)
+        print(escaped(line), file=sys.stderr)
 
 
 def note(text: str) -> None:

@@ -55,12 +55,17 @@ def image_size(text: str) -> tuple[int, int]:
     """(width, height) in pixels of `768x512`.
 
     Raises:
-        UsageError: that is no size.
+        UsageError: that is no size, or none that an image can have.
     """
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    from codecspec.compiler.statistics import MAX_SIDE
+
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
     if match is None:
         raise UsageError("E-usage", f"--size {text}", "a size is width and height in pixels, e.g. --size 768x512")
-    return int(match[1]), int(match[2])
+    width, height = int(match[1]), int(match[2])
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise UsageError("E-usage", f"--size {text}", f"an image's sides are 1 to {MAX_SIDE} pixels")
+    return width, height
 
 
 def _print(specs: list[str], figures: list[Statistics]) -> None:

@@ -16,13 +16,19 @@ from codecspec.compiler.saved_model import plan_inside, save
 from codecspec.compiler.variants import variants
 from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.finding import Finding
-from codecspec.diagnosis.tables import quantile_findings, tables_findings, with_fresh_tables
+from codecspec.diagnosis.tables import (
+    absent_findings,
+    quantile_findings,
+    tables_findings,
+    with_fresh_tables,
+    with_table_keys,
+)
 from codecspec.diagnosis.tensors import broken_tensors, untouched_tensors
 from codecspec.diagnosis.trials import Trial, scale_findings, trial, try_variants, variant_findings
 from codecspec.evaluation import image_files
 from codecspec.runtime.evaluation.measurement import Measurement, is_large, measure_coded
 from codecspec.runtime.image_files import ImageFile, read_image_file
-from codecspec.schema.errors import CheckpointError, SpecError
+from codecspec.schema.errors import CheckpointError, SpecError, StreamError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +55,7 @@ class Diagnosis:
         findings: in the order in which they were looked for.
         measured: image -> what came of it.
         trials: for the spec (`""`) and each variant (by its change), rate and PSNR.
+        repaired: the model was written with coding tables made anew.
     """
 
     checkpoint: str
@@ -57,6 +64,7 @@ class Diagnosis:
     findings: list[Finding] = field(default_factory=list)
     measured: dict[str, Measurement] = field(default_factory=dict)
     trials: dict[str, Trial] = field(default_factory=dict)
+    repaired: bool = False
 
     @property
     def wrong(self) -> list[Finding]:
@@ -83,8 +91,8 @@ def diagnose(
         CheckpointError: it cannot be read, or (with `repair`) no spec has its tensors.
         UsageError: there are no such images.
     """
-    files = [_loaded(name, path) for name, path in image_files(list(images))] if images else [_made()]
-    manifest = read_manifest(checkpoint, key=key)
+    files, unreadable = _loaded(image_files(list(images))) if images else ([_made()], [])
+    manifest, absent = with_table_keys(read_manifest(checkpoint, key=key))
     result = Diagnosis(manifest.source)
     plan = _plan(manifest, result)
     tensors = manifest.tensors()
@@ -98,10 +106,12 @@ def diagnose(
         return result
     result.findings += untouched_tensors(canonical, plan)
     codec = with_fresh_tables(plan, canonical)
-    result.findings += tables_findings(codec, canonical)
+    result.findings += absent_findings(absent) or tables_findings(codec, canonical)
     result.findings += quantile_findings(codec)
     if repair is not None:
         save(codec, repair)
+        result.repaired = True
+    result.findings += unreadable
     if not any(finding.about == "tensors" and "hold" in finding.message for finding in result.wrong):
         _on_images(codec, plan, files, result)
     return result
@@ -157,8 +167,22 @@ def _made() -> tuple[str, ImageFile]:
     return "a picture made by formula", ImageFile(dead_leaves(), grey=False, bit_depth=8)
 
 
-def _loaded(name: str, path: Path) -> tuple[str, ImageFile]:
-    return name, read_image_file(path)
+def _loaded(files: Sequence[tuple[str, Path]]) -> tuple[list[tuple[str, ImageFile]], list[Finding]]:
+    """The images, and a word about each that cannot be read.
+
+    Raises:
+        StreamError: none of them can.
+    """
+    loaded: list[tuple[str, ImageFile]] = []
+    errors: list[StreamError] = []
+    for name, path in files:
+        try:
+            loaded.append((name, read_image_file(path)))
+        except StreamError as error:
+            errors.append(error)
+    if not loaded:
+        raise errors[0]
+    return loaded, [Finding("note", "images", str(error)) for error in errors]
 
 
 def _middle(x: Tensor, codec: Codec) -> Tensor:

@@ -18,7 +18,7 @@ class Finding:
 
     Args:
         verdict: how bad it is.
-        about: `tensors`, `tables`, `quantiles`, `scales`, `rate`, `picture`, `variants`.
+        about: `tensors`, `tables`, `quantiles`, `scales`, `images`, `rate`, `picture`, `variants`, `layout`.
         message: in words, with the figures.
         hint: what to do; may be empty.
         keys: the tensors or modules in question, all of them.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from codecspec.compiler.build import build
+from codecspec.compiler.checkpoints import Manifest, TensorInfo
+from codecspec.compiler.checkpoints.manifest import Values
 from codecspec.compiler.plan import Plan
 from codecspec.diagnosis.finding import Finding, several
 from codecspec.runtime.coding_tables import TABLES, table_names
@@ -15,6 +17,7 @@ from codecspec.runtime.compressai_classes import EntropyBottleneck, EntropyModel
 from codecspec.runtime.entropy_coding.tables import table_problem
 
 if TYPE_CHECKING:
+    import numpy
     from torch import Tensor
 
     from codecspec.runtime.codec import Codec
@@ -26,6 +29,51 @@ TAIL = 1e-4
 OFF_CENTRE = 0.05
 """Mass between a channel's median and its quantile 1/2 from which it is off."""
 _REMAKE = "--repair OUT writes the file with tables made anew"
+
+
+MARKS = (".quantiles", ".scale_table")
+"""Beside a tensor of one of these names are an entropy model's coding tables, in every layout."""
+
+
+def with_table_keys(manifest: Manifest) -> tuple[Manifest, tuple[str, ...]]:
+    """The manifest, with empty coding tables where not even their keys are there; and those keys."""
+    models = [key[: -len(mark)] for key in manifest for mark in MARKS if key.endswith(mark)]
+    absent = tuple(key for model in models for name in TABLES if (key := f"{model}.{name}") not in manifest)
+    if not absent:
+        return manifest, ()
+    infos = {**manifest, **dict.fromkeys(absent, TensorInfo("int32", (0,)))}
+    whole = Manifest(
+        infos,
+        _WithEmpty(manifest, absent),
+        manifest.source,
+        manifest.format,
+        manifest.unwrapped,
+        manifest.state_dicts,
+        manifest.metadata,
+    )
+    return whole, absent
+
+
+class _WithEmpty(Values):
+    """The values of a manifest, and nothing under some more keys."""
+
+    def __init__(self, manifest: Manifest, absent: tuple[str, ...]) -> None:
+        self._manifest = manifest
+        self._absent = absent
+
+    def one(self, key: str) -> numpy.ndarray[Any, Any]:
+        return torch.empty(0, dtype=torch.int32).numpy() if key in self._absent else self._manifest.values_of(key)
+
+    def all(self) -> dict[str, Tensor]:
+        return {**self._manifest.tensors(), **{key: torch.empty(0, dtype=torch.int32) for key in self._absent}}
+
+
+def absent_findings(absent: tuple[str, ...]) -> list[Finding]:
+    """What there is to say of the keys of tables that a file lacks."""
+    if not absent:
+        return []
+    message = f"{len(absent)} keys of coding tables are not in the file, so it does not load: {several(list(absent))}"
+    return [Finding("wrong", "tables", message, _REMAKE, absent)]
 
 
 def with_fresh_tables(plan: Plan, tensors: Mapping[str, Tensor]) -> Codec:

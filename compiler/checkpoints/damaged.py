@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codecspec.schema.errors import escaped
+
 MAX_SAID = 120
 MAX_KEY = 1000
 """Characters of a key; Python itself could not write the module's path that a longer one would be."""
@@ -18,7 +20,7 @@ class RefusedError(DamagedError):
 def printable(name: str) -> str:
     """A name as it is, if it can be printed; cut, and with escapes for what a terminal would obey."""
     short = name if len(name) <= MAX_SAID else f"{name[: MAX_SAID - 3]}..."
-    return short if short.isprintable() else repr(short)[1:-1]
+    return escaped(short)
 
 
 def checked_key(name: str) -> str:

@@ -23,6 +23,7 @@ def write_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike[str
     Raises:
         UsageError: the file cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     path = Path(path)
@@ -33,7 +34,10 @@ def write_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike[str
         own[key] = tensor.detach().clone() if shared else tensor.detach().contiguous()
         seen.add(tensor.data_ptr())
     with whole_file(path) as partial:
-        save_file(own, partial, dict(metadata))
+        try:
+            save_file(own, partial, dict(metadata))
+        except SafetensorError as error:  # a full disk is one
+            raise OSError(str(error)) from error
 
 
 def weights_format(path: Path) -> Literal["safetensors", "torch"]:
@@ -61,5 +65,9 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         return
     import torch
 
+    copies = {key: tensor.detach().clone() for key, tensor in tensors.items()}
     with whole_file(path) as partial:
-        torch.save({key: tensor.detach().clone() for key, tensor in tensors.items()}, partial)
+        try:
+            torch.save(copies, partial)
+        except RuntimeError as error:  # a full disk is one
+            raise OSError(str(error).partition("\n")[0]) from error

@@ -111,6 +111,7 @@ def test_two_files_are_compared(command: Command, tmp_path: Path) -> None:
         (["--compare", "a.json"], "two JSON files are compared, and 1 were given"),
         (["--compare", "none.json", "none.json"], "E-usage at none.json: not a file"),
         (["wacnn", "--size", "100"], "a size is width and height"),
+        (["wacnn", "--size", "100x0"], "E-usage at --size 100x0: an image's sides are 1 to 65535 pixels"),
         (["wacnnn"], "wacnn"),
         (["none.safetensors"], "none.safetensors"),
     ],

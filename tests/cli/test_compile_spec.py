@@ -392,6 +392,35 @@ def test_wrong_arguments_say_what_is_wrong(command: Command, args: list[str], me
     assert message in done.said
 
 
+def test_weights_in_place_of_a_spec_are_told_apart(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    cs.save(small("mbt2018-mean"), path)
+    for words in (("compile-spec", path), ("codecspec", "stats", path)):
+        done = command(*words)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"E-no-such-spec at {path}:1:1: it is a file of weights, and a spec is YAML\n")
+        assert "infer-spec" in done.err
+
+
+def test_another_models_weights_are_no_wall_of_text(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    cs.save(small("mbt2018-mean"), path)
+    words = ("compile-spec", "wacnn", "--weights", path)
+    problems = json.loads(command(*words, "--json").out)["problems"]
+    lines = command(*words).err.splitlines()
+    assert len(problems) > 100
+    assert len(lines) == 21
+    assert lines[-1] == f"and {len(problems) - 20} more; `problems`, or --json, has all"
+
+
+@pytest.mark.parametrize("name", ["x.pth", "x", "x.json"])
+def test_a_codec_is_saved_as_what_its_name_says(command: Command, tmp_path: Path, name: str) -> None:
+    done = command("compile-spec", "mbt2018-mean", "-o", tmp_path / name)
+    assert (done.code, list(tmp_path.iterdir())) == (2, [])
+    assert "a codec is saved with its spec, in a file that ends in .safetensors" in done.said
+    assert "`codecspec convert` writes its tensors in other formats" in done.said
+
+
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_has_examples(command: Command, flag: str) -> None:
     done = command("compile-spec", flag)

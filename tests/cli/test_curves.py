@@ -30,6 +30,33 @@ def test_plot(command: Command, results: tuple[Path, Path], tmp_path: Path, endi
     assert "mine (measured): 0.1000 bits per pixel, 28.400 dB" in (tmp_path / f"curve{ending}").read_text()
 
 
+def test_curves_of_one_name_say_their_files(
+    command: Command, results: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two trainings of one spec, each with the curve that `eval` wrote."""
+    monkeypatch.chdir(tmp_path)
+    for run, path in zip(("first", "second"), results, strict=True):
+        Path(run).mkdir()
+        curve = json.loads(path.read_text()) | {"name": "wacnn", "provenance": "measured"}
+        Path(run, "curve-wacnn.json").write_text(json.dumps(curve))
+    both = ("first/curve-wacnn.json", "second/curve-wacnn.json")
+    drawn = command("codecspec", "plot", *both, results[0], "-o", "curve.html")
+    assert drawn.out.splitlines()[:3] == [
+        "wacnn, first/curve-wacnn.json (measured): 4 points",
+        "wacnn, second/curve-wacnn.json (measured): 4 points",
+        "mine (measured): 4 points",
+    ]
+    assert "<td>wacnn, second/curve-wacnn.json</td>" in Path("curve.html").read_text()
+    compared = command("codecspec", "bd", *both).out.splitlines()
+    assert compared[0] == "wacnn, second/curve-wacnn.json against wacnn, first/curve-wacnn.json"
+
+
+def test_one_point(command: Command, tmp_path: Path) -> None:
+    Results("one", {"bpp": (0.3,), "psnr-rgb": (31.0,)}).write(tmp_path / "one.json")
+    done = command("codecspec", "plot", tmp_path / "one.json", "-o", tmp_path / "curve.png")
+    assert (done.code, done.out.splitlines()[0]) == (0, "one (published): 1 point")
+
+
 def test_plot_json(command: Command, results: tuple[Path, Path], tmp_path: Path) -> None:
     done = command("codecspec", "plot", results[0], "-o", tmp_path / "curve.svg", "--json")
     said = json.loads(done.out)
@@ -69,8 +96,11 @@ def test_bd_json(command: Command, results: tuple[Path, Path]) -> None:
     [
         (["plot", "mine.json", "-o", "curve.pdf"], "E-usage at curve.pdf: a picture ends in"),
         (["plot", "mine.json", "-o", "no/curve.svg"], "E-output at no/curve.svg: it cannot be written"),
-        (["plot", "mine.json", "-o", "curve.svg", "--metric", "psnrr"], "did you mean 'psnr'?"),
-        (["plot", "mine.json", "-o", "curve.svg", "--metric", "ms-ssim"], "no 'ms-ssim-rgb' in the results"),
+        (["plot", "mine.json", "-o", "curve.svg", "--metric", "PSNR"], "'PSNR' is not one of 'psnr', 'ms-ssim'"),
+        (
+            ["plot", "mine.json", "-o", "curve.svg", "--metric", "ms-ssim"],
+            "E-results at mine.json: there is no 'ms-",
+        ),
         (["plot", "none.json", "-o", "curve.svg"], "E-results at none.json: it cannot be read"),
         (["bd", "mine.json", "none.json"], "E-results at none.json"),
         (["bd", "mine.json"], "Missing argument"),

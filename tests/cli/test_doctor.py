@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import codecspec as cs
 from tests.cli.conftest import Command
@@ -56,6 +57,18 @@ def test_repair(command: Command, checkpoint: Path, tmp_path: Path) -> None:
     assert torch.equal(tables, cs.load(checkpoint).latent_codec.z.entropy_bottleneck._quantized_cdf)
 
 
+def test_what_cannot_be_repaired_is_not_said_to_be(command: Command, checkpoint: Path, tmp_path: Path) -> None:
+    """The file that is there already is not the one that was asked for."""
+    tensors = load_file(checkpoint)
+    del tensors["g_a.0.weight"]
+    save_file(tensors, tmp_path / "x.safetensors")
+    (tmp_path / "out.safetensors").write_bytes(b"older")
+    done = command("codecspec", "doctor", tmp_path / "x.safetensors", "--repair", tmp_path / "out.safetensors")
+    assert done.code == 1
+    assert done.out.splitlines()[-1].endswith("out.safetensors is not written: no spec has exactly these tensors")
+    assert (tmp_path / "out.safetensors").read_bytes() == b"older"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -63,6 +76,8 @@ def test_repair(command: Command, checkpoint: Path, tmp_path: Path) -> None:
         (["x.safetensors", "none.png"], "E-usage at none.png: no such file"),
         (["x.safetensors", "--repair", "no/out.safetensors"], "E-output at no/out.safetensors"),
         (["x.safetensors", "--repair", "x.safetensors"], "E-usage at x.safetensors"),
+        (["x.safetensors", "--repair", "out.pth"], "E-output at out.pth: a codec is saved with its spec, in a file"),
+        (["x.safetensors", "."], "E-usage at .: no file in this folder ends in .png"),
     ],
 )
 def test_wrong_input(

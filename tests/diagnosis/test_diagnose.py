@@ -15,10 +15,13 @@ from codecspec.compiler.variants import variants
 from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.diagnose import Diagnosis, diagnose
 from codecspec.diagnosis.tensors import constant_initial_values
+from codecspec.diagnosis.trials import scale_findings
 from codecspec.runtime.codec import Codec
+from codecspec.runtime.coding_tables import TABLES
 from codecspec.runtime.image_files import read_image, write_image
+from codecspec.schema.errors import CheckpointError, StreamError
 from tests.diagnosis.trained_codecs import SLICES, trained
-from tests.runtime.small_codecs import SMALL
+from tests.runtime.small_codecs import SMALL, small
 
 BOTTLENECK = "latent_codec.z.entropy_bottleneck"
 
@@ -166,6 +169,25 @@ def test_scales_at_their_bound(codec: Codec, photo: Path, tmp_path: Path) -> Non
     assert message == "100.0% of the scales of y are at their lower bound, 0.0% beyond the last table"
 
 
+def test_shares_of_scales() -> None:
+    """Against the scales that the hyperprior's own parts give, one after another."""
+    codec = small("mbt2018-mean")
+    codec.numerics = "reference"
+    gaussian, bottleneck = codec.latent_codec.y.gaussian_conditional, codec.latent_codec.z.entropy_bottleneck
+    gaussian.scale_table = torch.tensor([0.11, 0.5])
+    x = dead_leaves(128, 192, seed=9)
+    with torch.no_grad():
+        z = codec.latent_codec.h_a(codec.g_a(x))
+        median = bottleneck.quantiles[:, 0, 1].reshape(1, -1, 1, 1)
+        scales, _ = codec.latent_codec.h_s((z - median).round() + median).chunk(2, 1)
+    low, high = float((scales <= 0.11).double().mean()), float((scales > 0.5).double().mean())
+    assert 0.05 < low < 0.95
+    assert 0.01 < high < 0.95
+    [found] = scale_findings(codec, [x])
+    assert found.message == (f"{low:.1%} of the scales of y are at their lower bound, {high:.1%} beyond the last table")
+    assert found.verdict == "wrong"
+
+
 def test_no_spec_has_these_tensors(codec: Codec, photo: Path, tmp_path: Path) -> None:
     def change(tensors: dict[str, torch.Tensor]) -> None:
         del tensors["g_s.0.weight"]
@@ -229,3 +251,35 @@ def test_recent_for_first_slices_and_swapped_heads(photo: Path, tmp_path: Path) 
     cs.save(other, tmp_path / "swapped.safetensors")
     [message] = said(diagnose(tmp_path / "swapped.safetensors", [photo]), "variants")
     assert message.startswith(f"better where {heads.change}: ")
+
+
+@pytest.mark.parametrize("layout", ["canonical", "compressai-1.2"])
+def test_tables_whose_keys_are_not_even_there(layout: str, codec: Codec, photo: Path, tmp_path: Path) -> None:
+    """As where someone kept parameters alone; in any layout."""
+    from safetensors.torch import load_file
+
+    cs.save(codec, tmp_path / "whole.safetensors")
+    tensors = {key: value.clone() for key, value in cs.convert(tmp_path / "whole.safetensors", layout).tensors.items()}
+    kept = {key: value for key, value in tensors.items() if key.rpartition(".")[2] not in TABLES}
+    assert len(kept) == len(tensors) - 6
+    save_file(kept, tmp_path / "kept.safetensors")
+    with pytest.raises(CheckpointError, match="missing"):
+        cs.load(tmp_path / "kept.safetensors")
+    found = diagnose(tmp_path / "kept.safetensors", [photo], repair=tmp_path / "mended.safetensors")
+    (message,) = said(found, "tables")
+    assert message.startswith("6 keys of coding tables are not in the file, so it does not load: ")
+    assert found.repaired
+    whole, mended = load_file(tmp_path / "whole.safetensors"), load_file(tmp_path / "mended.safetensors")
+    assert whole.keys() == mended.keys()
+    assert all(torch.equal(whole[key], mended[key]) for key in whole)
+
+
+def test_an_image_that_cannot_be_read_is_passed_over(codec: Codec, photo: Path, tmp_path: Path) -> None:
+    cs.save(codec, tmp_path / "fine.safetensors")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    found = diagnose(tmp_path / "fine.safetensors", [tmp_path / "broken.png", photo])
+    assert list(found.measured) == ["photo.png"]
+    (message,) = said(found, "images", "note")
+    assert message.startswith(f"E-image at {tmp_path / 'broken.png'}: it cannot be read as an image")
+    with pytest.raises(StreamError, match="it cannot be read as an image"):
+        diagnose(tmp_path / "fine.safetensors", [tmp_path / "broken.png"])
