@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,7 +98,13 @@ def is_large(share: float | None) -> bool:
 
 @torch.no_grad()
 def measure_coded(
-    codec: Codec, file: ImageFile, where: str, *, profile: Profile | None = None, coder: Coder = "codecspec"
+    codec: Codec,
+    file: ImageFile,
+    where: str,
+    *,
+    profile: Profile | None = None,
+    coder: Coder = "codecspec",
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Measurement:
     """Code an image into a file, decode that file, and measure.
 
@@ -107,6 +114,7 @@ def measure_coded(
         where: what errors call it.
         profile: as in `encode_image`.
         coder: as in `encode_image`.
+        meanwhile: called when all is coded, decoded and timed, and before the images are compared.
 
     Raises:
         SpecError: it cannot be coded or decoded by this model.
@@ -125,6 +133,7 @@ def measure_coded(
     x_hat = decode_image(codec, Stream.from_bytes(data)).cpu()
     decode_s = time.perf_counter() - start
     peak = peak_bytes(first.device)
+    meanwhile()
     estimated = sum(rate.likelihood_bits for rate in rates)
     found = quality(x, x_hat, file.bit_depth)
     return Measurement(
@@ -144,8 +153,16 @@ def measure_coded(
 
 
 @torch.no_grad()
-def measure_estimated(codec: Codec, file: ImageFile, where: str) -> Measurement:
+def measure_estimated(
+    codec: Codec, file: ImageFile, where: str, *, meanwhile: Callable[[], object] = lambda: None
+) -> Measurement:
     """Run the forward pass on an image and measure: rates by the likelihoods alone, nothing coded.
+
+    Args:
+        codec: the model.
+        file: the image.
+        where: what errors call it.
+        meanwhile: called before the images are compared.
 
     Raises:
         SpecError: the image is none for this model.
@@ -157,6 +174,7 @@ def measure_estimated(codec: Codec, file: ImageFile, where: str) -> Measurement:
     bits = sum(_bits(likelihoods) for likelihoods in out["likelihoods"].values())
     x_hat = out["x_hat"].cpu().clamp(0, 1)
     peak = peak_bytes(first.device)
+    meanwhile()
     found = quality(x, x_hat.mean(1, keepdim=True) if x.shape[1] == 1 else x_hat, file.bit_depth)
     return Measurement(
         width=x.shape[-1],
