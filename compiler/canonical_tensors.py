@@ -3,7 +3,7 @@ differ from a plan's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,8 @@ from codecspec.schema.errors import LayoutError, Problem
 
 MAX_DIMS = 8
 """Dimensions of which each is said."""
+FEW = 5
+"""Differences of one kind that a reader takes in at once."""
 
 
 class TensorLike(Protocol):
@@ -56,26 +58,33 @@ class CanonicalTensors:
         return self.layout.name if self.layout else CANONICAL
 
     def differences(self, plan: Plan) -> list[Problem]:
-        """What keeps these tensors from being exactly those of a plan, by key of the checkpoint where there is one."""
+        """What keeps these tensors from being exactly those of a plan, by key of the checkpoint where there is one.
+
+        Kinds of differences of which there are FEW come first, as the others may follow from them: where one tensor is
+        missing, a param is unknown and many shapes are wrong. Of kinds with many, shapes tell most: params are others.
+        """
         planned = plan.manifest()
-        problems: list[Problem] = []  # shapes first: they tell params that are others
-        for key, want in planned.items():
-            if key in self.tensors:
-                problems += _misshapen(self.tensors[key], want)
+        misshapen = [
+            problem
+            for key, want in planned.items()
+            if key in self.tensors
+            for problem in _misshapen(self.tensors[key], want)
+        ]
         unknown = self.keymap.unknown
-        problems += [Problem("E-tensors", key, "left over: the model has no such tensor") for key in unknown]
-        problems += self.problems
-        problems += [
+        left_over = [Problem("E-tensors", key, "left over: the model has no such tensor") for key in unknown]
+        left_over += [
             Problem("E-tensors", seen.key, f"left over: the model has no tensor {printable(key)}")
             for key, seen in self.tensors.items()
             if key not in planned
         ]
-        problems += [
+        missing = [
             Problem("E-tensors", key, f"missing: the model needs it, of shape {list(want.shape)}")
             for key, want in planned.items()
             if key not in self.tensors
         ]
-        return problems
+        kinds: list[Sequence[Problem]] = [misshapen, left_over, self.problems, missing]
+        kinds.sort(key=lambda kind: len(kind) > FEW)
+        return [problem for kind in kinds for problem in kind]
 
     def without_aux(self) -> tuple[CanonicalTensors, tuple[str, ...]]:
         """The same without an auxiliary branch, and the keys of the checkpoint that this leaves out."""

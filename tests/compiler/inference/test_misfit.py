@@ -54,6 +54,13 @@ def test_a_tensor_of_another_shape_is_named() -> None:
     assert lines[3:] == [f"E-infer at {key}: of shape [256, 65], and the model needs [256, 64]"]
 
 
+def test_a_missing_tensor_comes_before_the_shapes_that_follow_from_it() -> None:
+    plain = canonical_infos(lower(load_spec("bmshj2018-factorized-relu", N=12, M=18)))
+    lines = said_of({name: info for name, info in plain.items() if name != "g_a.6.weight"})
+    assert lines[3] == "E-infer at g_a.6.weight: missing: the model needs it, of shape [192, 12, 5, 5]"
+    assert lines[4] == "E-infer at g_a.6.bias: of shape [18], and the model needs [192]"
+
+
 def test_what_no_spec_can_say_is_told_as_the_language_does() -> None:
     lines = said_of({**BALLE, "g_a.0.weight": TensorInfo("float32", (12, 3, 4, 4))})
     assert "as a spec, it would be wrong at $.g_a[0].kernel: a kernel is odd, found 4" in lines[1]
