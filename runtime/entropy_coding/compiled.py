@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numba
 from numba.core import event
@@ -64,7 +64,7 @@ def part(function: Kernel) -> Kernel:
     References to arrays are counted around a call, four times the cost of coding a symbol, unless numba finds that
     needless; it does where the piece and the way to its call have no branch but what is rare. Measure after a change.
     """
-    return _jit(function, cache=False)
+    return _jit(function)
 
 
 def inlined(function: Kernel) -> Kernel:
@@ -72,11 +72,11 @@ def inlined(function: Kernel) -> Kernel:
 
     It computes the same, and the wait is less where a long piece is called in one place, or a short one anywhere.
     """
-    return numba.njit(function, nogil=True, error_model="numpy", inline="always")
+    return _jit(function, inline="always")
 
 
-def _jit(function: Kernel, *, cache: bool) -> Any:
-    return numba.njit(function, cache=cache, nogil=True, error_model="numpy")
+def _jit(function: Kernel, *, cache: bool = False, inline: Literal["never", "always"] = "never") -> Any:
+    return numba.njit(function, cache=cache, nogil=True, error_model="numpy", inline=inline)
 
 
 def _keep(function: Kernel) -> bool:
