@@ -88,7 +88,7 @@ def bjontegaard(anchor: Curve, test: Curve) -> Bjontegaard:
 
 def _require_curve(curve: Curve) -> None:
     if len(curve.points) < MIN_POINTS:
-        message = f"a curve of {len(curve.points)} points; Bjontegaard's method takes at least {MIN_POINTS}"
+        message = f"a curve of {curve.counted}; Bjontegaard's method takes at least {MIN_POINTS}"
         raise ResultsError("E-curves", curve.name, message)
     for (rate, quality), (more, better) in pairwise(curve.points):
         if more <= rate or better <= quality:

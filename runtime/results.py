@@ -96,6 +96,11 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
     @property
+    def counted(self) -> str:
+        """`3 points`."""
+        return "1 point" if len(self.points) == 1 else f"{len(self.points)} points"
+
+    @property
     def rates(self) -> list[float]:
         """In bits per pixel."""
         return [rate for rate, _ in self.points]

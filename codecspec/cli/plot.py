@@ -35,6 +35,5 @@ def plot(
         print_json({"saved": str(output), "metric": metric, "curves": said})
         return
     for each in curves:
-        count = len(each.points)
-        remark(f"{each.name} ({each.provenance}): {count} {'point' if count == 1 else 'points'}")
+        remark(f"{each.name} ({each.provenance}): {each.counted}")
     remark(f"saved {output} ({output.stat().st_size:,} bytes)")

@@ -60,6 +60,7 @@ def test_against_itself_there_is_nothing() -> None:
 @pytest.mark.parametrize(
     ("test", "says"),
     [
+        (curve((0.1, 28)), "a curve of 1 point; .* at least 4"),
         (curve((0.1, 28), (0.2, 30), (0.4, 32)), "a curve of 3 points; .* at least 4"),
         (curve((0.1, 40), (0.2, 42), (0.4, 44), (0.8, 46)), "no range in common: 28.000 to 34.000 and 40.000"),
         (curve((2, 28), (3, 30), (4, 32), (5, 34)), "no range in common: .* log10 of bits per pixel"),
