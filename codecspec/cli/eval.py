@@ -87,7 +87,7 @@ def eval_models(
                 watch=watch,
             )
         except KeyboardInterrupt:
-            if output is not None:
+            if output is not None and _holds_anything(output):
                 note(f"what was measured is kept in {output}; the same command goes on from there")
             raise
     if output is not None:
@@ -216,6 +216,11 @@ def _names(found: Evaluation) -> list[str]:
     from codecspec.runtime.evaluation.reports import as_results
 
     return ["images.csv", "evaluation.json", *(f"curve-{results.name}.json" for results in as_results(found))]
+
+
+def _holds_anything(folder: Path) -> bool:
+    """Whether results are kept there: an interrupt before the first of them can leave a file without a line."""
+    return any(path.stat().st_size for path in folder.iterdir())
 
 
 def _make_folder(output: Path) -> None:

@@ -191,11 +191,12 @@ def test_an_interrupt_leaves_what_was_measured(models: Path, pictures: Path, tmp
         Image.new("RGB", (256, 256), (number, 0, 0)).save(pictures / f"{number}.png")
     command = [SCRIPTS / "codecspec", "eval", models / "mbt2018-mean.safetensors", pictures, "-o", tmp_path / "out"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    measured = tmp_path / "out" / "measured.jsonl"
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as running:
-        for _ in range(6000):
-            if (tmp_path / "out" / "measured.jsonl").exists() or running.poll() is not None:
+        for _ in range(6000):  # the file is there before its first line is
+            if (measured.exists() and b"\n" in measured.read_bytes()) or running.poll() is not None:
                 break
             time.sleep(0.01)
         running.send_signal(signal.SIGINT)
@@ -204,6 +205,22 @@ def test_an_interrupt_leaves_what_was_measured(models: Path, pictures: Path, tmp
     note = f"note: what was measured is kept in {tmp_path / 'out'}; the same command goes on from there"
     assert as_if_compiled(said).splitlines() == [note, "interrupted"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["measured.jsonl"]
-    lines = (tmp_path / "out" / "measured.jsonl").read_text().splitlines()
+    lines = measured.read_text().splitlines()
     assert 0 < len(lines) < 62
     assert all(json.loads(line)["key"] for line in lines)
+
+
+@pytest.mark.parametrize("held", ["", "a line\n"], ids=["nothing", "a line"])
+def test_an_interrupt_says_what_is_kept_where_anything_is(
+    command: Command, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    out = tmp_path / "out"
+
+    def interrupted(*_: object, **__: object) -> None:
+        (out / "measured.jsonl").write_text(held)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("codecspec.evaluation.evaluate", interrupted)
+    done = command("codecspec", "eval", "mbt2018-mean", pictures, "-o", out)
+    note = f"note: what was measured is kept in {out}; the same command goes on from there\n" if held else ""
+    assert (done.code, done.out, done.err) == (130, "", f"{note}interrupted\n")
