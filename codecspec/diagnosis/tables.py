@@ -138,10 +138,10 @@ def quantile_findings(codec: Codec) -> list[Finding]:
                 f"quantiles of {path} are off: {cut} of {len(tail)} channels leave more than {TAIL:g} of their mass "
                 f"outside (at most {float(tail.max()):.2g}), {off} have their median off by more than {OFF_CENTRE:g}"
             )
-            hint = "values outside cost escapes; minimise the auxiliary loss (`aux_loss`), then make the tables"
+            hint = "values outside need escape codes; minimise the auxiliary loss (`aux_loss`), then update the tables"
             found.append(Finding("wrong", "quantiles", message, hint, (f"{path}.quantiles",)))
     if not found and bottlenecks:
-        found.append(Finding("fine", "quantiles", "of every channel near their target mass"))
+        found.append(Finding("fine", "quantiles", "every channel is near its target mass"))
     return found
 
 

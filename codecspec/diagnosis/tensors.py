@@ -57,7 +57,7 @@ def untouched_tensors(tensors: Mapping[str, Tensor], plan: Plan) -> list[Finding
         message = (
             f"{len(at_start)} of {len(known)} tensors with a known initial value still have it: {several(at_start)}"
         )
-        hint = "the auxiliary loss, which teaches quantiles alone, was not minimised" if quantiles else ""
+        hint = "the auxiliary loss, which trains the quantiles, was not minimised" if quantiles else ""
         found.append(Finding("note", "tensors", message, hint, tuple(at_start)))
     return found
 

@@ -220,7 +220,7 @@ def test_mean_and_scale_of_a_checkerboard_swapped(photo: Path, tmp_path: Path) -
     found = diagnose(tmp_path / "fine.safetensors", [photo])
     assert said(found, "variants") == []
     [note] = said(found, "variants", "note")
-    assert note.startswith("these images do not tell the spec from one where ")
+    assert note.startswith("these images do not distinguish the spec from one where ")
     assert "anchors are where row + column is odd (" in note
     leaf = "latent_codec: {y: {leaf: {type: checkerboard, parameters: {ramp: 3, min: 2*N}, chunks: [means, scales]}}}"
     spec = cs.parse_spec(
