@@ -22,10 +22,10 @@ class CCASpec(SpecModel):
     support: Support = Support(filter="skip_most_recent")
     """Which earlier slices, of its own y_hat, a slice sees. Recoverable: as that of channel groups."""
     context: Annotated[MeanScaleContextSpec, Field(discriminator="type")]
-    """The head that turns a slice's support into its parameters; it sees the side parameters too. Recoverable: yes, by
+    """The head that predicts a slice's parameters from its support and the side parameters. Recoverable: yes, by
     its keys."""
     leaf: LeafOrLeaves
-    """One leaf for all slices, or a list whose entries say how many slices they take. Recoverable: yes, by their
+    """One leaf for all slices, or a list whose entries have a `count`. Recoverable: yes, by their
     keys."""
 
     def as_in(self, inner: ChannelGroupsSpec) -> CCASpec:

@@ -43,9 +43,12 @@ def bench(
     numerics: Annotated[Literal["fast", "reference"], typer.Option(help="Numerics of the networks.")] = "fast",
     keep_memory: Annotated[bool, typer.Option(help="Keep freed memory in the process, as the commands do.")] = True,
     inductor: Annotated[
-        bool, typer.Option("--inductor", help="Also time forward under torch.compile; needs a C++ compiler and minutes.")
+        bool,
+        typer.Option("--inductor", help="Also time forward under torch.compile; needs a C++ compiler and minutes."),
     ] = False,
-    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write all runs to a file, as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Write all runs to a file, as JSON.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all runs as JSON.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Compare two JSON files.")] = False,
 ) -> None:

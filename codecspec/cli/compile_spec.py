@@ -41,7 +41,8 @@ def compile_spec(
     weights: Annotated[Path | None, typer.Option(metavar="CKPT", help="A checkpoint in any known layout.")] = None,
     output: Annotated[Path | None, typer.Option("-o", metavar="OUT.safetensors", help="Save the codec.")] = None,
     graph: Annotated[
-        Path | None, typer.Option("--graph", metavar="OUT.svg|html", help="Draw the model; HTML with folding and search.")
+        Path | None,
+        typer.Option("--graph", metavar="OUT.svg|html", help="Draw the model; HTML with folding and search."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**64 - 1, help="Seed of the initial weights, without --weights.")

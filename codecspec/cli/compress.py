@@ -34,7 +34,10 @@ def compress(
     model: Annotated[
         str,
         typer.Option(
-            "-m", metavar="MODEL", help="A saved model, a checkpoint, a zoo name or a YAML file.", autocompletion=model_words
+            "-m",
+            metavar="MODEL",
+            help="A saved model, a checkpoint, a zoo name or a YAML file.",
+            autocompletion=model_words,
         ),
     ],
     output: Annotated[
@@ -45,7 +48,9 @@ def compress(
     ] = None,
     profile: Annotated[
         Literal["portable", "exact"] | None,
-        typer.Option(help="portable (default where possible): decodes on other machines. exact: only where it was written."),
+        typer.Option(
+            help="portable (default where possible): decodes on other machines. exact: only where it was written."
+        ),
     ] = None,
     coder: Annotated[
         Literal["codecspec", "compressai"], typer.Option(help="The entropy coder; compressai is slower.")
@@ -56,9 +61,7 @@ def compress(
     ] = None,
     verbose: Annotated[
         bool,
-        typer.Option(
-            "-v", "--verbose", help="Print more: the bits of each part beside their estimates."
-        ),
+        typer.Option("-v", "--verbose", help="Print more: the bits of each part beside their estimates."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files that -o does not name.")] = False,
     as_json: Annotated[

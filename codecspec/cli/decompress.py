@@ -27,9 +27,7 @@ def decompress(
     ],
     output: Annotated[
         str | None,
-        typer.Option(
-            "-o", metavar="IMAGE", help="The image, in the format of its ending; a folder for several files."
-        ),
+        typer.Option("-o", metavar="IMAGE", help="The image, in the format of its ending; a folder for several files."),
     ] = None,
     max_memory: MaxMemory = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files that -o does not name.")] = False,

@@ -22,7 +22,9 @@ def diff(
         str,
         typer.Argument(metavar="A", help="A spec (a name or a file) or a checkpoint.", autocompletion=model_words),
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="A spec or a checkpoint to compare with.", autocompletion=model_words)],
+    second: Annotated[
+        str, typer.Argument(metavar="B", help="A spec or a checkpoint to compare with.", autocompletion=model_words)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the differences between two specs or checkpoints, by path in the spec.

@@ -25,7 +25,9 @@ def doctor(
     repair: Annotated[
         Path | None, typer.Option(metavar="OUT.safetensors", help="Write the model with new coding tables.")
     ] = None,
-    key: Annotated[str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor in question.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is wrong.")] = False,
     verbose: Annotated[

@@ -36,7 +36,9 @@ def eval_models(
         Path | None,
         typer.Option("-o", metavar="FOLDER", help="Write images.csv, evaluation.json and curves there; resume."),
     ] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Code nothing: estimate rates from likelihoods.")] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Code nothing: estimate rates from likelihoods.")
+    ] = False,
     luma: Annotated[bool, typer.Option("--y", help="Print PSNR of Y (BT.709) instead of RGB.")] = False,
     profile: Annotated[Literal["portable", "exact"] | None, typer.Option(help="As in `compress`.")] = None,
     coder: Annotated[Literal["codecspec", "compressai"], typer.Option(help="As in `compress`.")] = "codecspec",
@@ -184,7 +186,7 @@ def _gaps(found: Evaluation) -> list[str]:
         if flagged:
             worst = max(flagged, key=lambda row: abs(row.measured.gap or 0))
             lines.append(
-                f"{escaped(model.name)}: {len(flagged)} of {len(model.rows)} files differ by over 1% from their estimates"
+                f"{escaped(model.name)}: {len(flagged)} of {len(model.rows)} files differ by over 1% from estimates"
             )
             lines.append(f"  the most {escaped(worst.image)}: {worst.measured.cause}")
     return lines

@@ -26,7 +26,9 @@ def infer_spec(
     full: Annotated[bool, typer.Option("--full", help="Write the whole spec instead of `extends` and params.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 unless exactly one family fits.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the evidence for every field.")] = False,
-    key: Annotated[str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
+    ] = None,
 ) -> None:
     """Recover the spec of a checkpoint, with proof, and list what weights do not determine.
 

@@ -150,7 +150,9 @@ def _measured(name: str, each: Measurement) -> list[Finding]:
     rates = f"{name}: {each.bpp:.4f} bits per pixel coded, {each.bpp_estimated:.4f} estimated ({share:+.1%})"
     cause = f"; {each.cause}" if is_large(each.gap) else ""
     poor = each.psnr_rgb < POOR_DB
-    about = f"{name}: PSNR {each.psnr_rgb:.2f} dB" + (": the decoded image hardly resembles the original" if poor else "")
+    about = f"{name}: PSNR {each.psnr_rgb:.2f} dB" + (
+        ": the decoded image hardly resembles the original" if poor else ""
+    )
     return [
         Finding("wrong" if far_off else "fine", "rate", rates + cause),
         Finding("wrong" if poor else "fine", "picture", about),

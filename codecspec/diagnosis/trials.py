@@ -153,7 +153,11 @@ def scale_findings(codec: Codec, images: Sequence[Tensor]) -> list[Finding]:
         hint = "the model predicts nothing about y: are these weights trained, and are scales where the spec has them?"
         return [Finding("wrong", "scales", message, hint)]
     if high > 0.01 * total:
-        return [Finding("wrong", "scales", message, "values under such scales need escape codes; is the order of chunks right?")]
+        return [
+            Finding(
+                "wrong", "scales", message, "values under such scales need escape codes; is the order of chunks right?"
+            )
+        ]
     return [Finding("fine", "scales", message)]
 
 
