@@ -14,7 +14,7 @@ from codecspec.schema.support import Support
 
 class CCASpec(SpecModel):
     """The causal context adjustment branch (Han et al., CCA, NeurIPS 2024): y coded once more, without the most recent
-    slice, and once by itself, so that a loss can say what that slice is worth.
+    slice, and once by itself, so that a loss can measure what that slice contributes.
 
     Groups and side parameters are those of the spec that it stands in, whose y is in channel groups.
     """

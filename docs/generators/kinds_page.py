@@ -68,7 +68,7 @@ ROLES = (
     Role("Context heads", "As `context` of channel groups.", _members(ContextSpec)),
     Role("Support transforms", "As `transform` of a `mean_scale` context.", _members(SupportTransformSpec)),
     Role("Leaves", "As `leaf` of channel groups, one for all slices or a list of them.", _members(SliceLeafSpec)),
-    Role("Branches for training", "As `aux: {cca: ...}` of any spec whose y is in channel groups.", (CCASpec,)),
+    Role("Branches for training", "As `aux: {cca: ...}` of any spec with channel groups.", (CCASpec,)),
 )
 
 
@@ -150,7 +150,9 @@ def _type(said: dict[str, Any]) -> str:
     forms = [form for key in ("anyOf", "oneOf", "allOf") for form in said.get(key, ())]
     if forms:
         words = [_type(form) for form in forms if form.get("type") != "null"]
-        return " or ".join(dict.fromkeys(word for word in words if word != "expression"))
+        *before, last = dict.fromkeys(word for word in words if word != "expression")
+        joined = " or ".join(before)
+        return f"{joined}, or a list of these" if last == f"list of {joined}" else " or ".join([*before, last])
     kind = str(said.get("type", "any"))
     if kind == "array":
         return f"list of {_plural(_type(said.get('items', {})))}"

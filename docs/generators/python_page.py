@@ -68,7 +68,7 @@ def _described(name: str, what: Any) -> Iterator[str]:
     for paragraph in _SECTION.sub("", text).strip().split("\n\n"):
         yield f"{paragraph if paragraph.startswith('    ') else plain(paragraph)}\n"
     for section, content in _SECTION.findall(f"{text}\n"):
-        yield f"*{section}*\n"
+        yield f"*{'Attributes' if section == 'Args' and inspect.isclass(what) else section}*\n"
         items = _ITEM.findall(content)
         yield "\n".join(f"- `{item}`: {plain(said)}" for item, said in items) + "\n" if items else f"{plain(content)}\n"
 
