@@ -174,7 +174,7 @@ def _print(found: Mapping[str, Any]) -> None:
     rates = found["gemm_gmacs_per_second"]
     rate = max(rates)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "median s", "least", "most", "CPU s", "GFLOP", "of GEMM", "page faults", "peak MiB"):
+    for title in ("", "median s", "min", "max", "CPU s", "GFLOP", "of GEMM", "page faults", "peak MiB"):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)
     for name, own in found["work"].items():
         macs = {part: found["gmacs"].get(part, 0.0) for part in own["parts"]}

@@ -22,7 +22,8 @@ from codecspec.cli.stream import stream
 from codecspec.cli.zoo import zoo
 
 app = new_app(
-    "Code images with learned codecs, evaluate and compare codecs, and examine specs, checkpoints and coded images.",
+    "Code images with learned codecs, evaluate and compare codecs, and examine specs, checkpoints and coded images. "
+    "Beside it, `compile-spec` builds a codec from a spec, and `infer-spec` recovers the spec of a checkpoint.",
     "codecspec eval ckpt.pth.tar kodak",
 )
 add_command(
