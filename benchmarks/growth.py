@@ -4,7 +4,8 @@
 
 For each size a process builds the model (with initial weights), codes a small image to warm up, then compresses and
 decompresses one image. A line, a + b * pixels, is fitted to the seconds and to the peak resident memory by least
-relative squares, and the largest deviation is printed. With a limit, memory stays below it, and only time should be linear.
+relative squares, and the largest deviation is printed. With a limit, memory stays below it, and only time should be
+linear.
 """
 
 from __future__ import annotations

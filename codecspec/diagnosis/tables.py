@@ -113,14 +113,16 @@ def tables_findings(codec: Codec, tensors: Mapping[str, Tensor]) -> list[Finding
         found.append(Finding("wrong", "tables", message, _REMAKE, tuple(broken)))
     if stale:
         first = next(iter(stale))
-        message = f"coding tables are not those of the weights: {several(list(stale))} ({first}: {stale[first]})"
+        message = f"coding tables do not match the weights: {several(list(stale))} ({first}: {stale[first]})"
         hint = f"they are older than the weights (`update()` was not called, or not with force); {_REMAKE}"
         found.append(Finding("wrong", "tables", message, hint, tuple(stale)))
     if missing:
         message = f"coding tables are missing: {several(missing)}; made from the weights here when first needed"
         hint = f"other programs need `update()` first; {_REMAKE}"
         found.append(Finding("note", "tables", message, hint, tuple(missing)))
-    return found or [Finding("fine", "tables", f"the coding tables of {len(models)} entropy models are their weights'")]
+    return found or [
+        Finding("fine", "tables", f"coding tables of {len(models)} entropy models match their weights")
+    ]
 
 
 def quantile_findings(codec: Codec) -> list[Finding]:

@@ -28,7 +28,7 @@ def broken_tensors(tensors: Mapping[str, Tensor]) -> list[Finding]:
             first = f"{counts[bad[0]]:,} of {floats[bad[0]].numel():,} numbers of {bad[0]}"
             message = f"{len(bad)} tensors hold {word}: {several(bad)} ({first})"
             found.append(Finding("wrong", "tensors", message, "take an earlier checkpoint of the training", tuple(bad)))
-    return found or [Finding("fine", "tensors", f"all {len(floats)} tensors of floats are finite")]
+    return found or [Finding("fine", "tensors", f"all {len(floats)} floating-point tensors are finite")]
 
 
 def untouched_tensors(tensors: Mapping[str, Tensor], plan: Plan) -> list[Finding]:
