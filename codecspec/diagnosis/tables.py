@@ -120,9 +120,7 @@ def tables_findings(codec: Codec, tensors: Mapping[str, Tensor]) -> list[Finding
         message = f"coding tables are missing: {several(missing)}; made from the weights here when first needed"
         hint = f"other programs need `update()` first; {_REMAKE}"
         found.append(Finding("note", "tables", message, hint, tuple(missing)))
-    return found or [
-        Finding("fine", "tables", f"coding tables of {len(models)} entropy models match their weights")
-    ]
+    return found or [Finding("fine", "tables", f"coding tables of {len(models)} entropy models match their weights")]
 
 
 def quantile_findings(codec: Codec) -> list[Finding]:
