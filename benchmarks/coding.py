@@ -1,10 +1,10 @@
-"""What coding costs: our coder beside CompressAI's in one run, rates beside the entropy, and the portable profile.
+"""The cost of entropy coding: this coder and CompressAI's in one run, rates against entropy, and the portable profile.
 
     .venv/bin/python benchmarks/coding.py [--images N]
 
 Symbols are Gaussian, as many as in a 512x768 image with 320 channels (491,520), with scales uniform in their logarithm
-from 0.11 to 8. Times are CPU times of one thread, medians over runs in turns, so that what else a machine does counts
-little; compare the ratios.
+from 0.11 to 8. Times are CPU times of one thread, medians over interleaved runs, so that other load on the machine
+matters little; compare the ratios.
 """
 
 from __future__ import annotations

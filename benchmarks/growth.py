@@ -1,11 +1,11 @@
-"""How time and memory grow with the image: from 256x256 to 3840x2160, in processes of their own.
+"""Growth of time and memory with the image, from 256x256 to 3840x2160, each in its own process.
 
     .venv/bin/python benchmarks/growth.py [MODEL ...] [--max-memory 3GB] [--numerics fast] [-o growth.svg] [--json FILE]
 
-For each size a process builds the model (of initial weights), codes a small image to warm up, then compresses and
-decompresses one image; a line, a + b * pixels, is fitted to the seconds and to the peak of the resident memory by the
-least relative squares, and what is furthest from it is said. With a limit the memory stays below it, and only the time
-is to be a line.
+For each size a process builds the model (with initial weights), codes a small image to warm up, then compresses and
+decompresses one image. A line, a + b * pixels, is fitted to the seconds and to the peak resident memory by least
+relative squares, and the largest deviation is printed. With a limit, memory stays below it, and only time should be
+linear.
 """
 
 from __future__ import annotations

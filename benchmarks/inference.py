@@ -1,10 +1,10 @@
-"""What inferring specs costs: `codecspec scan` over a folder of checkpoints, and `infer_spec` by itself.
+"""The cost of inferring specs: `codecspec scan` over a folder of checkpoints, and `infer_spec` alone.
 
     .venv/bin/python benchmarks/inference.py [--folder DIR] [--files 1000]
 
-Writes checkpoints of a TCM in its authors' layout (1,293 tensors each, every one of another width of y, without the
+Writes checkpoints of a TCM in its authors' layout (1,293 tensors each, each with a different width of y, without the
 bytes of their weights) into a temporary folder, scans them on all cores, then as many copies of one of them, and prints
-how many went by in a second.
+checkpoints per second.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What the blocks of models take, `fast` beside `reference`, one form of each.
+"""Time of the models' blocks, `fast` and `reference`.
 
     .venv/bin/python benchmarks/layers.py [--size 768x512] [--runs 5] [MODEL ...]
 
-Each kind of block in g_a and g_s, at each width and resolution once, gets random maps of the size that it has inside an
-image, by turns in both ways, its own layout of memory in each; medians of the runs, after one that does not count.
-Blocks under a millisecond are left out.
+Each kind of block in g_a and g_s, once per width and resolution, runs on random maps of the size that it has for an
+image, alternating between both, each in its own memory layout; medians of the runs after an untimed one. Blocks under a
+millisecond are left out.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What loading costs beside CompressAI's way: TCM (N=64) from its authors' layout.
+"""The cost of loading, compared with CompressAI's way: TCM (N=64) from its authors' layout.
 
     .venv/bin/python benchmarks/loading.py [--rounds 7]
 
 `cs.load`, against building the same modules with their own initial weights on the CPU, `torch.load` and
-`load_state_dict`. Each is a process of its own, they take turns, and imports come before the clock. Prints medians and
+`load_state_dict`. Each runs in its own process, interleaved, and imports are not timed. Prints medians and
 spread of the first call in a process, and how much the process's peak memory grows, with every weight read once after.
 """
 

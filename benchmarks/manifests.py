@@ -1,4 +1,4 @@
-"""What listing a checkpoint's tensors costs: whole processes, and one manifest after another.
+"""The cost of listing a checkpoint's tensors: as whole processes, and repeatedly in one.
 
     .venv/bin/python benchmarks/manifests.py [--folder DIR]
 

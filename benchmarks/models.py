@@ -1,13 +1,13 @@
-"""How fast models code beside their plain selves and CompressAI's ELIC: `make bench`.
+"""Speed of models compared with their plain versions and CompressAI's ELIC: `make bench`.
 
     .venv/bin/python benchmarks/models.py [--rounds 3] [--size 768x512] [--json FILE] [MODEL ...]
 
-Each program is a process of its own: it builds its model, codes one image once and runs a forward to warm up (coders
-are compiled and tables made by then, and the kernels for these sizes), then is timed over one forward, compress and
-decompress. Programs take turns: round by round `fast`, `fast` without the allocator's
-setting (as someone who calls codecspec from Python and does not know of it), `reference` (the published code's order of
-computing, for models whose authors' program is not installed the nearest thing to it), and for ELIC CompressAI's own,
-of the same weights. A machine that is busy for a while so slows all of them alike.
+Each program runs in its own process: it builds its model, codes one image and runs a forward to warm up (coders
+and kernels are compiled and tables made by then), then is timed over one forward, compress and
+decompress. Programs are interleaved in rounds: `fast`, `fast` without the allocator's
+setting (as when called from Python without it), `reference` (the published code's order of computing, which stands in
+for the authors' program where that is not installed), and for ELIC CompressAI's own with the same weights. So a busy
+machine slows all of them alike.
 
 Three rounds of all five models take half an hour on 2 cores; `make bench ARGS="elic --rounds 1"` a minute or two.
 """

@@ -1,4 +1,4 @@
-"""What starting costs: `compile-spec --check` as a whole process, and a codec on the meta device.
+"""The cost of starting: `compile-spec --check` as a whole process, and a codec on the meta device.
 
     .venv/bin/python benchmarks/startup.py
 

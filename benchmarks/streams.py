@@ -1,11 +1,11 @@
-"""What streams cost in a whole decode, and what they survive, on the published models at full size.
+"""The cost of streams in a whole decode, and the noise that they tolerate, on the published models at full size.
 
     .venv/bin/python -m benchmarks.streams                 # shares of time and of bytes: some minutes
     .venv/bin/python -m benchmarks.streams --noise 200     # images of mixed sizes decoded under injected noise
 
 Weights are initial ones (seed 0) with biases that spread the scales from 0.15 to 6, and latents are drawn from their
-densities, so that files are as large as likelihoods say. Times are CPU times of one thread, so that what else a machine
-does counts little; compare the shares.
+densities, so that files are as large as estimated. Times are CPU times of one thread, so that other load on the machine
+matters little; compare the shares.
 """
 
 from __future__ import annotations

@@ -25,10 +25,10 @@ def encode(
     Args:
         net: the model.
         image: an image file, or a tensor (1, C, H, W) or (C, H, W) of floats in [0, 1].
-        profile: `portable` streams decode where the networks round otherwise, on another device or number of threads;
-            `exact` ones only where they were written. By default portable where the model can.
-        coder: what codes the symbols; `compressai` is slower, and its strings are CompressAI's.
-        max_memory: what this process may take, in bytes or as `3GB`: g_a runs in pieces where it must. The stream
+        profile: `portable` streams decode on other devices or numbers of threads, `exact` ones only where they were
+            written. Default: portable if the model allows it.
+        coder: the entropy coder; `compressai` is slower, and gives CompressAI's strings.
+        max_memory: memory limit of this process, in bytes or as `3GB`; g_a runs in tiles if needed. The stream
             decodes under any limit.
 
     Raises:

@@ -33,7 +33,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure rate, distortion, time and memory of models on images: every image is coded into a file and decoded.
 
-    What fails is kept in `failures`, and the rest goes on.
+    Failures are collected in `failures`; the rest continues.
 
     Args:
         models: checkpoints of any layout, saved models, specs by name or file (with untrained weights), or codecs.
@@ -41,10 +41,10 @@ def evaluate(
         estimate: code nothing, and take rates from the likelihoods of the forward pass.
         profile: as in `encode`.
         coder: as in `encode`.
-        device: where models run; a codec that is given stays where it is.
+        device: where models run; a given codec stays where it is.
         max_memory: as in `encode`.
-        folder: where what was measured is kept, and taken from: an evaluation that was interrupted goes on.
-        watch: is handed each image's result, and each failure, as it comes.
+        folder: where results are kept; an interrupted evaluation resumes from there.
+        watch: called with each image's result, and each failure.
 
     Raises:
         UsageError: there are no images, `folder` cannot be written to, or `max_memory` is no amount of memory.

@@ -46,14 +46,14 @@ def save(codec: Codec, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
-    """The codec of a checkpoint, ready to code: of a file that `save` wrote, or of any whose spec can be inferred.
+    """Load a codec, ready to code, from a file that `save` wrote or from any checkpoint whose spec can be inferred.
 
-    Where the file says its spec, that is checked against the tensors and used. Weights stay in the file and are read as
-    they are used: replace such a file (as `save` does, and a rename), but do not write into it while the codec lives.
+    If the file contains its spec, that is checked against the tensors and used. Weights stay in the file and are read
+    when used: you may replace the file (by `save` or a rename), but do not write into it while the codec exists.
 
     Args:
         path: a file of weights, of any format, in any known layout.
-        key: which of several state dicts in the file.
+        key: the state dict to use, if the file has several.
 
     Raises:
         CheckpointError: the file cannot be read, the spec inside does not fit its tensors, or there is none inside and

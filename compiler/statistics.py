@@ -38,8 +38,8 @@ class Statistics:
         parameters_by_part: the same by part: g_a, hyper, context, g_s, and beside them aux where there is one.
         kmacs_per_pixel: thousand multiply-accumulates per pixel of the image, for encoding and decoding in one pass.
         kmacs_per_pixel_by_part: the same by part.
-        encoder_kmacs_per_pixel: of what an encoder runs: all but g_s.
-        decoder_kmacs_per_pixel: of what a decoder runs: all but g_a and h_a.
+        encoder_kmacs_per_pixel: the same for an encoder: all but g_s.
+        decoder_kmacs_per_pixel: the same for a decoder: all but g_a and h_a.
         size: width and height of the image that the memory is for, in pixels.
         padded_size: the same, padded to multiples of the stride.
         activation_bytes: the peak over encoding and decoding in one pass, in bytes.

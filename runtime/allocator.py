@@ -12,13 +12,12 @@ ALL_OF_IT = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc keep what is freed for the next one who asks, for the rest of this process; True where that worked.
+    """Make glibc keep and reuse freed memory for the rest of this process; True if that worked.
 
-    By itself glibc maps each large block anew and unmaps it when it is freed, so that every activation of a network is
-    made of pages that the kernel has to clear first: up to a fifth of the time of a codec on the CPU. With
-    this the process keeps its largest footprint until it ends. It is about the whole process, so importing codecspec
-    does not do it: its commands do, and whoever codes images in a process of his own should, before the first one.
-    Elsewhere than on Linux with glibc nothing is done.
+    By default glibc maps each large block anew and unmaps it when freed, so the kernel has to clear the pages of every
+    activation first: up to a fifth of the time of a codec on the CPU. With this the process keeps its largest footprint
+    until it ends. It affects the whole process, so importing codecspec does not do it. The commands do; in your own
+    process, call it before the first image. Without glibc it does nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -14,7 +14,7 @@ from codecspec.schema.support import Support
 
 class CCASpec(SpecModel):
     """The causal context adjustment branch (Han et al., CCA, NeurIPS 2024): y coded once more, without the most recent
-    slice, and once by itself, so that a loss can say what that slice is worth.
+    slice, and once by itself, so that a loss can measure what that slice contributes.
 
     Groups and side parameters are those of the spec that it stands in, whose y is in channel groups.
     """
@@ -22,10 +22,10 @@ class CCASpec(SpecModel):
     support: Support = Support(filter="skip_most_recent")
     """Which earlier slices, of its own y_hat, a slice sees. Recoverable: as that of channel groups."""
     context: Annotated[MeanScaleContextSpec, Field(discriminator="type")]
-    """The head that turns a slice's support into its parameters; it sees the side parameters too. Recoverable: yes, by
+    """The head that predicts a slice's parameters from its support and the side parameters. Recoverable: yes, by
     its keys."""
     leaf: LeafOrLeaves
-    """One leaf for all slices, or a list whose entries say how many slices they take. Recoverable: yes, by their
+    """One leaf for all slices, or a list whose entries have a `count`. Recoverable: yes, by their
     keys."""
 
     def as_in(self, inner: ChannelGroupsSpec) -> CCASpec:

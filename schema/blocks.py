@@ -33,7 +33,7 @@ class ConvSpec(SpecModel):
     kernel: Kernel = 3
     """Kernel size in positions. Recoverable: yes, from the weight's shape."""
     stride: Size = 1
-    """Output positions are this far apart. Recoverable: no."""
+    """Stride: the downsampling factor. Recoverable: no."""
 
 
 class DeconvSpec(SpecModel):
@@ -89,7 +89,7 @@ class GELUSpec(SpecModel):
 
 
 class AbsSpec(SpecModel):
-    """|x|; bmshj2018-hyperprior's h_a sees |y|."""
+    """|x|, for bmshj2018-hyperprior, whose h_a takes |y|."""
 
     type: Literal["abs"]
 
@@ -107,7 +107,7 @@ class WindowGateSpec(SpecModel):
 
 
 class SequenceSpec(SpecModel):
-    """Blocks in a row under a path of their own."""
+    """A list of blocks as one block, with a path segment of its own."""
 
     type: Literal["sequence"]
     blocks: Blocks

@@ -106,7 +106,7 @@ class MeanScaleContextSpec(SpecModel):
     transform: SupportTransformSpec | None = None
     """A net over each support before its head; null for none. Recoverable: yes, by its keys."""
     emit_mean_support: Literal["pre", "post", "none"] = "post"
-    """What the head hands to an LRP: the mean support before or after `transform`. Recoverable: no."""
+    """What an LRP gets: the mean support before or after `transform`. Recoverable: no."""
 
 
 class ChannelConvContextSpec(SpecModel):
@@ -131,12 +131,12 @@ class ChannelGroupsSpec(SpecModel):
     groups: GroupsSpec
     """Widths of the slices. Recoverable: yes, from the heads' shapes."""
     side_in_context: Flag = False
-    """The side parameters go through every context head, y0 included. Recoverable: yes, from the heads' shapes."""
+    """Whether context heads, also that of y0, take the side parameters. Recoverable: yes, from the heads' shapes."""
     support: Support = Support()
-    """Which earlier slices a slice sees. Recoverable: from the heads' shapes, but for slices of the same width, and
+    """Earlier slices that a slice sees. Recoverable: from the heads' shapes, but for slices of the same width, and
     never in what order."""
     context: ContextSpec
-    """The head that turns a slice's support into its parameters. Recoverable: yes, by its keys."""
+    """The head that predicts a slice's parameters from its support. Recoverable: yes, by its keys."""
     leaf: LeafOrLeaves
-    """One leaf for all slices, or a list whose entries say how many slices they take. Recoverable: yes, by their
+    """One leaf for all slices, or a list whose entries have a `count`. Recoverable: yes, by their
     keys."""

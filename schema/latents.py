@@ -42,13 +42,13 @@ HyperSynthesisSpec = Annotated[
 
 
 class EntropyBottleneckSpec(SpecModel):
-    """The factorized, learned density of a latent that is coded by itself (Balle et al., ICLR 2018)."""
+    """A learned, factorized density, for a latent coded by itself (Balle et al., ICLR 2018)."""
 
     training_only: ClassVar[frozenset[str]] = frozenset({"quantizer"})
 
     type: Literal["entropy_bottleneck"]
     quantizer: Quantizer = "noise"
-    """What the decoder's nets see in training: noise, or rounded straight-through. Recoverable: no."""
+    """Quantization in training: additive noise, or straight-through rounding. Recoverable: no."""
 
 
 OnlyBottleneck = Annotated[EntropyBottleneckSpec, Field(discriminator="type")]

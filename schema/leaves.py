@@ -46,7 +46,7 @@ class GaussianSpec(SpecModel):
 
     type: Literal["gaussian"]
     quantizer: Quantizer = "noise"
-    """What the decoder's nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
+    """Quantization in training: additive noise, or straight-through rounding. Recoverable: no."""
     chunks: Annotated[tuple[Chunk, ...], AfterValidator(_known_order), Field(json_schema_extra=_WITH_SCALES)] = (
         "scales",
         "means",
@@ -66,7 +66,7 @@ class LRPGaussianSpec(SpecModel):
     lrp_scale: Real = 0.5
     """The largest correction. Recoverable: no."""
     quantizer: Quantizer = "ste"
-    """What the decoder's nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
+    """Quantization in training: additive noise, or straight-through rounding. Recoverable: no."""
 
 
 class RampSpec(SpecModel):
@@ -120,12 +120,12 @@ class CheckerboardSpec(SpecModel):
     parity: Literal["even", "odd"] = "even"
     """Which positions are anchors: those whose row + column is even, or odd. Recoverable: no."""
     parameters: ParametersSpec
-    """Hidden widths of the net over (masked convolution, what comes in); 1x1, ReLU between. Recoverable: yes, from the
+    """Hidden widths of the net over (masked convolution, input); 1x1, ReLU between. Recoverable: yes, from the
     weights' shapes."""
     chunks: Annotated[tuple[Chunk, ...], AfterValidator(_both), Field(json_schema_extra=_BOTH)] = ("scales", "means")
-    """What the net gives, in order. Recoverable: no."""
+    """Order of the net's outputs. Recoverable: no."""
     quantizer: Quantizer = "ste"
-    """What later nets see of y in training: noise, or rounded straight-through. Recoverable: no."""
+    """Quantization in training: additive noise, or straight-through rounding. Recoverable: no."""
 
 
 class RasterScanSpec(SpecModel):
@@ -136,38 +136,38 @@ class RasterScanSpec(SpecModel):
     kernel: Kernel = 5
     """Kernel of the masked convolution over what came before. Recoverable: yes, from the weight's shape."""
     parameters: ParametersSpec
-    """Hidden widths of the net over (what comes in, masked convolution); 1x1, leaky ReLU between. Recoverable: yes,
+    """Hidden widths of the net over (input, masked convolution); 1x1, leaky ReLU between. Recoverable: yes,
     from the weights' shapes."""
     chunks: Annotated[tuple[Chunk, ...], AfterValidator(_both), Field(json_schema_extra=_BOTH)] = ("scales", "means")
-    """What the net gives, in order. Recoverable: no."""
+    """Order of the net's outputs. Recoverable: no."""
 
 
 class GaussianSliceSpec(GaussianSpec):
     """A Gaussian leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
+    """Number of slices; without it, all remaining ones. Recoverable: yes, by the leaves' keys."""
 
 
 class LRPGaussianSliceSpec(LRPGaussianSpec):
     """An LRP leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
+    """Number of slices; without it, all remaining ones. Recoverable: yes, by the leaves' keys."""
 
 
 class CheckerboardSliceSpec(CheckerboardSpec):
     """A checkerboard leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
+    """Number of slices; without it, all remaining ones. Recoverable: yes, by the leaves' keys."""
 
 
 class RasterScanSliceSpec(RasterScanSpec):
     """A raster-scan leaf for some of the slices."""
 
     count: Count | None = None
-    """How many slices it takes; the rest without one. Recoverable: yes, by the leaves' keys."""
+    """Number of slices; without it, all remaining ones. Recoverable: yes, by the leaves' keys."""
 
 
 SliceLeafSpec = Annotated[

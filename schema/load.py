@@ -33,7 +33,7 @@ def load_spec(spec: SpecLike, /, **params: Any) -> ModelSpec:
 
     Args:
         spec: the name of a zoo spec ("wacnn"), the path of a YAML file, a mapping of the same content, or a spec that
-            was loaded before, whose params stay as they are where no other is given.
+            was loaded before, whose params stay as they are unless replaced.
         params: values in place of the spec's own: numbers, lists of numbers, or expressions over the params before.
 
     Raises:

@@ -24,7 +24,7 @@ class ResidualStrideSpec(SpecModel):
     out: Channels
     """Output channels. Recoverable: yes, from the weights' shapes."""
     stride: Size = 2
-    """Output positions are this far apart. Recoverable: no."""
+    """Stride: the downsampling factor. Recoverable: no."""
 
 
 class ResidualUpsampleSpec(SpecModel):

@@ -22,7 +22,7 @@ class SWAttenSpec(SpecModel):
 
 
 class NAFTransformSpec(SpecModel):
-    """NAF blocks over the support, around them a skip (Han et al., CCA, NeurIPS 2024)."""
+    """NAF blocks over the support, with a skip connection (Han et al., CCA, NeurIPS 2024)."""
 
     type: Literal["naf_transform"]
     width: Channels = 224

@@ -13,15 +13,15 @@ from codecspec.cli.say import print_json
 
 
 def bd(
-    anchor: Annotated[Path, typer.Argument(metavar="A.json", help="Results of the codec to compare with.")],
-    test: Annotated[Path, typer.Argument(metavar="B.json", help="Results of the codec in question.")],
+    anchor: Annotated[Path, typer.Argument(metavar="A.json", help="Results of the anchor codec.")],
+    test: Annotated[Path, typer.Argument(metavar="B.json", help="Results of the codec under test.")],
     metric: MetricOption = "psnr",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare codec B with codec A: the rate that B takes more at the same quality, and its quality at the same rate.
+    """Compare codec B with codec A by BD-rate and BD-PSNR (or BD-MS-SSIM).
 
-    A negative BD-rate is a saving. Each figure is given for cubic, PCHIP and Akima interpolation, over the range that
-    both curves have; at least four points each.
+    A negative BD-rate means that B saves bits. Each figure is given for cubic, PCHIP and Akima interpolation, over the
+    range that both curves cover; each curve needs at least four points.
     """
     from codecspec.runtime.bjontegaard import METHODS, bjontegaard
     from codecspec.runtime.curves import TITLES

@@ -35,25 +35,27 @@ def bench(
     ],
     assignments: Annotated[
         list[str],
-        typer.Option("--set", metavar="K=V", help="Put a param of a spec in place.", autocompletion=param_words),
+        typer.Option("--set", metavar="K=V", help="Set a param of the spec.", autocompletion=param_words),
     ] = [],  # noqa: B006
-    size: Annotated[str, typer.Option(metavar="WxH", help="The image in pixels.")] = "768x512",
-    runs: Annotated[int, typer.Option(min=1, help="Runs that are counted.")] = 5,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of PyTorch. Default: its own choice.")] = None,
-    numerics: Annotated[Literal["fast", "reference"], typer.Option(help="How the networks compute.")] = "fast",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Image size in pixels.")] = "768x512",
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs.")] = 5,
+    threads: Annotated[int | None, typer.Option(min=1, help="PyTorch threads. Default: PyTorch's own choice.")] = None,
+    numerics: Annotated[Literal["fast", "reference"], typer.Option(help="Numerics of the networks.")] = "fast",
     keep_memory: Annotated[bool, typer.Option(help="Keep freed memory in the process, as the commands do.")] = True,
     inductor: Annotated[
-        bool, typer.Option("--inductor", help="Forward by torch.compile too; needs a C++ compiler, and minutes.")
+        bool,
+        typer.Option("--inductor", help="Also time forward under torch.compile; needs a C++ compiler and minutes."),
     ] = False,
-    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write all runs there, as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Write all runs to a file, as JSON.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all runs as JSON.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Compare two JSON files.")] = False,
 ) -> None:
     """Measure a model: load, forward, compress and decompress, by part.
 
-    Times are medians of several runs, with the least and the most. The share is that of the rate which matrix products
-    reach on this machine before or after the runs; a busy machine shows in both. A large model
-    takes one to two minutes on 2 cores.
+    Times are medians of several runs, with minimum and maximum. "of GEMM" is the share of the rate that matrix products
+    reach on this machine before or after the runs. A large model takes one to two minutes on 2 cores.
     """
     if compare:
         if len(models) != 2:
@@ -172,7 +174,7 @@ def _print(found: Mapping[str, Any]) -> None:
     rates = found["gemm_gmacs_per_second"]
     rate = max(rates)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", "median s", "least", "most", "CPU s", "GFLOP", "of GEMM", "page faults", "peak MiB"):
+    for title in ("", "median s", "min", "max", "CPU s", "GFLOP", "of GEMM", "page faults", "peak MiB"):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)
     for name, own in found["work"].items():
         macs = {part: found["gmacs"].get(part, 0.0) for part in own["parts"]}

@@ -22,8 +22,9 @@ from codecspec.cli.stream import stream
 from codecspec.cli.zoo import zoo
 
 app = new_app(
-    "Code images with codecs compiled from specs, and see what codecs, checkpoints and coded images are.",
-    "codecspec eval wacnn photos",
+    "Code images with learned codecs, evaluate and compare codecs, and examine specs, checkpoints and coded images. "
+    "Beside it, `compile-spec` builds a codec from a spec, and `infer-spec` recovers the spec of a checkpoint.",
+    "codecspec eval ckpt.pth.tar kodak",
 )
 add_command(
     app,
@@ -46,7 +47,7 @@ add_command(
     eval_models,
     """
     codecspec eval q1.safetensors q2.safetensors kodak -o wacnn-kodak
-    codecspec eval mbt2018-mean photos --estimate        an untrained spec, without coding
+    codecspec eval mbt2018-mean photos --estimate        rates estimated, nothing coded
     """,
     name="eval",
 )
@@ -72,7 +73,7 @@ add_command(
     doctor,
     """
     codecspec doctor ckpt.pth.tar kodak -v
-    codecspec doctor ckpt.pth.tar --repair mended.safetensors
+    codecspec doctor ckpt.pth.tar --repair repaired.safetensors
     """,
     exits={ExitCode.FOUND: "something is wrong with the checkpoint"},
 )
@@ -87,7 +88,7 @@ add_command(
     stream,
     """
     codecspec stream photo.csp
-    codecspec stream photo.csp -m wacnn.safetensors      bits beside likelihoods
+    codecspec stream photo.csp -m wacnn.safetensors      bits beside estimates
     """,
 )
 add_command(

@@ -22,8 +22,8 @@ _MEANS = {
     ExitCode.WRONG: "the input is wrong",
     ExitCode.INTERRUPTED: "interrupted",
 }
-_QUIET = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but results and errors.")]
-_VERBOSE = Annotated[bool, typer.Option("-v", "--verbose", help="Say more; at the end what it took.")]
+_QUIET = Annotated[bool, typer.Option("-q", "--quiet", help="Print only results and errors.")]
+_VERBOSE = Annotated[bool, typer.Option("-v", "--verbose", help="Print more, and at the end time and versions.")]
 
 
 def new_app(help_text: str = "", example: str = "") -> typer.Typer:
@@ -49,7 +49,7 @@ def _say_version(asked: bool) -> None:
         raise typer.Exit
 
 
-_VERSION = typer.Option("--version", help="Say which codecspec this is.", callback=_say_version, is_eager=True)
+_VERSION = typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
 
 
 def _several(version: Annotated[bool, _VERSION] = False) -> None:

@@ -22,7 +22,7 @@ EXAMPLES = """
     compile-spec wacnn                          check, then show the tree
     compile-spec my.yaml --check                only check
     compile-spec wacnn --set N=128 --json       the plan as JSON
-    compile-spec wacnn --graph wacnn.html       a picture that folds and searches
+    compile-spec wacnn --graph wacnn.html       a picture with folding and search
     compile-spec wacnn --weights ckpt.pth.tar -o wacnn.safetensors
 """
 
@@ -33,21 +33,22 @@ def compile_spec(
         typer.Argument(metavar="SPEC|NAME", help="A YAML file, or the name of a zoo spec.", autocompletion=spec_words),
     ],
     assignments: Annotated[
-        list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.", autocompletion=param_words)
+        list[str], typer.Option("--set", metavar="K=V", help="Set a param of the spec.", autocompletion=param_words)
     ] = [],  # noqa: B006
-    check: Annotated[bool, typer.Option("--check", help="Only check: no tree, nothing built.")] = False,
-    tree: Annotated[bool, typer.Option("--tree", help="Show the tree, also beside -o.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check the spec.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Show the tree also with -o or --graph.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     weights: Annotated[Path | None, typer.Option(metavar="CKPT", help="A checkpoint in any known layout.")] = None,
     output: Annotated[Path | None, typer.Option("-o", metavar="OUT.safetensors", help="Save the codec.")] = None,
     graph: Annotated[
-        Path | None, typer.Option("--graph", metavar="OUT.svg|html", help="Draw the model; a page folds and searches.")
+        Path | None,
+        typer.Option("--graph", metavar="OUT.svg|html", help="Draw the model; HTML with folding and search."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**64 - 1, help="For the initial weights where there is no checkpoint.")
+        int, typer.Option(min=0, max=2**64 - 1, help="Seed of the initial weights, without --weights.")
     ] = 0,
 ) -> None:
-    """Check a spec, show the codec that it compiles to, and build and save it."""
+    """Check a spec, show the codec that it describes, and build, draw or save that codec."""
     from codecspec.compiler.canonical import spec_hash
     from codecspec.compiler.lower import lower
     from codecspec.schema.load import load_spec

@@ -34,38 +34,41 @@ def compress(
     model: Annotated[
         str,
         typer.Option(
-            "-m", metavar="MODEL", help="A saved model, a spec's name or a YAML file.", autocompletion=model_words
+            "-m",
+            metavar="MODEL",
+            help="A saved model, a checkpoint, a zoo name or a YAML file.",
+            autocompletion=model_words,
         ),
     ],
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", metavar="FILE", help="Where the coded image goes; a folder for several. Default: beside it."
+            "-o", metavar="FILE", help="The coded file; a folder for several images. Default: beside the image."
         ),
     ] = None,
     profile: Annotated[
         Literal["portable", "exact"] | None,
-        typer.Option(help="portable: decodes on other machines. exact: only where it was written. Default: the first."),
+        typer.Option(
+            help="portable (default where possible): decodes on other machines. exact: only where it was written."
+        ),
     ] = None,
     coder: Annotated[
-        Literal["codecspec", "compressai"], typer.Option(help="What codes the symbols; compressai is slower.")
+        Literal["codecspec", "compressai"], typer.Option(help="The entropy coder; compressai is slower.")
     ] = "codecspec",
     max_memory: MaxMemory = None,
     reconstruction: Annotated[
-        Path | None, typer.Option(metavar="IMAGE", help="Also write what the encoder's own forward pass gives.")
+        Path | None, typer.Option(metavar="IMAGE", help="Also write the reconstruction of the encoder's forward pass.")
     ] = None,
     verbose: Annotated[
         bool,
-        typer.Option(
-            "-v", "--verbose", help="Say more: what each part costs, and why it is more than its likelihoods."
-        ),
+        typer.Option("-v", "--verbose", help="Print more: the bits of each part beside their estimates."),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there and -o did not name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files that -o does not name.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: each file's size and times, with -v the bits of each part.")
     ] = False,
 ) -> None:
-    """Code images."""
+    """Code images into files."""
     import torch
 
     from codecspec.runtime.image_files import READ_ENDINGS, format_of, read_image_file, write_image

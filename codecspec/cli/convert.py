@@ -21,25 +21,25 @@ def convert(
         typer.Option(
             "--to",
             metavar="LAYOUT",
-            help="canonical, authors, compressai, compressai-1.2.",
+            help="canonical, authors, compressai or compressai-1.2.",
             autocompletion=layout_words,
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", metavar="OUT", help="Where it goes: .safetensors or .pth.")],
+    output: Annotated[Path, typer.Option("-o", metavar="OUT", help="Output file: .safetensors or .pth.")],
     spec: Annotated[
         str | None,
         typer.Option(
             metavar="SPEC|NAME",
-            help="Which model it is; a file of compile-spec -o says so itself.",
+            help="The model. Default: the spec in the file, or inferred.",
             autocompletion=spec_words,
         ),
     ] = None,
     assignments: Annotated[
-        list[str], typer.Option("--set", metavar="K=V", help="Put a param in place.", autocompletion=param_words)
+        list[str], typer.Option("--set", metavar="K=V", help="Set a param of the spec.", autocompletion=param_words)
     ] = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor that was moved.")] = False,
 ) -> None:
-    """Convert a checkpoint to another layout, every tensor accounted for."""
+    """Convert a checkpoint to another layout; every tensor is accounted for."""
     from codecspec.compiler.checkpoints import weights_format, write_tensors
     from codecspec.compiler.convert import convert as convert_checkpoint
     from codecspec.schema.load import load_spec

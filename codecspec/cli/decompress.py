@@ -23,19 +23,17 @@ def decompress(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Coded images, folders of them, or -")],
     model: Annotated[
         str,
-        typer.Option("-m", metavar="MODEL", help="The model that they were coded with.", autocompletion=model_words),
+        typer.Option("-m", metavar="MODEL", help="The model that coded them.", autocompletion=model_words),
     ],
     output: Annotated[
         str | None,
-        typer.Option(
-            "-o", metavar="IMAGE", help="Where the image goes, its ending is its format; a folder for several."
-        ),
+        typer.Option("-o", metavar="IMAGE", help="The image, in the format of its ending; a folder for several files."),
     ] = None,
     max_memory: MaxMemory = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there and -o did not name.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files that -o does not name.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: each image's size and times.")] = False,
 ) -> None:
-    """Decode images."""
+    """Decode images from coded files."""
     from codecspec.runtime.image_files import DEEP_WRITERS, format_of, png_bytes, write_image
     from codecspec.runtime.part_timer import described, part_times
     from codecspec.runtime.streams.container import Stream

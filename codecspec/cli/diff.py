@@ -22,12 +22,14 @@ def diff(
         str,
         typer.Argument(metavar="A", help="A spec (a name or a file) or a checkpoint.", autocompletion=model_words),
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another.", autocompletion=model_words)],
+    second: Annotated[
+        str, typer.Argument(metavar="B", help="A spec or a checkpoint to compare with.", autocompletion=model_words)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what differs between two specs, two checkpoints, or one of each, by the path in the spec.
+    """Show the differences between two specs or checkpoints, by path in the spec.
 
-    Of a checkpoint, what no weight tells is taken from its family. Exits 1 where there is a difference.
+    For a checkpoint, fields that weights do not determine are its family's. Exits with 1 if there are differences.
     """
     from codecspec.compiler.canonical import spec_hash
     from codecspec.compiler.spec_diff import spec_differences

@@ -20,23 +20,24 @@ if TYPE_CHECKING:
 def doctor(
     checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="A checkpoint in any known layout.")],
     images: Annotated[
-        list[str] | None, typer.Argument(metavar="IMAGES", help="Images or folders; else a picture by formula.")
+        list[str] | None, typer.Argument(metavar="IMAGES", help="Images or folders. Default: a synthetic image.")
     ] = None,
     repair: Annotated[
-        Path | None, typer.Option(metavar="OUT.safetensors", help="Write the model with coding tables made anew.")
+        Path | None, typer.Option(metavar="OUT.safetensors", help="Write the model with new coding tables.")
     ] = None,
-    key: Annotated[str | None, typer.Option(metavar="K", help="Which of several state dicts in the file.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor in question.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but what is wrong.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is wrong.")] = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Say more: every variant that was tried; at the end what it took.")
+        bool, typer.Option("-v", "--verbose", help="Print more: every variant that was tried, time and versions.")
     ] = False,
 ) -> None:
-    """Say what is wrong with a checkpoint; exit 1 if something is.
+    """Diagnose a checkpoint; exit 1 if something is wrong.
 
-    Looked at are its layout and family, tensors that are broken or untouched by training, coding tables, quantiles and
-    scales; then images are coded, and the specs that own the same tensors tried one by one, since no weight tells them
-    apart.
+    It checks layout and family, broken or untrained tensors, coding tables, quantiles and scales. Then it codes images,
+    and tries each spec that has the same tensors, since weights cannot tell those apart.
     """
     from codecspec.diagnosis.diagnose import diagnose
 
@@ -50,7 +51,7 @@ def doctor(
         for line in _lines(found, quiet=quiet, verbose=verbose):
             print(line)
         if repair is not None:
-            wrote = f"wrote {repair}: the model with coding tables made anew"
+            wrote = f"wrote {repair}: the model with new coding tables"
             remark(wrote if found.repaired else f"{repair} is not written: no spec has exactly these tensors")
     if found.wrong:
         raise typer.Exit(ExitCode.FOUND)

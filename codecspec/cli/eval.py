@@ -28,29 +28,31 @@ def eval_models(
         list[str],
         typer.Argument(
             metavar="MODEL... DIR",
-            help="Models or checkpoints; then images: a folder or a file.",
+            help="Models or checkpoints, then a folder of images or one image.",
             autocompletion=model_words,
         ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", metavar="FOLDER", help="For images.csv, evaluation.json, curves; goes on where it stopped."),
+        typer.Option("-o", metavar="FOLDER", help="Write images.csv, evaluation.json and curves there; resume."),
     ] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Code nothing: rates by the likelihoods.")] = False,
-    luma: Annotated[bool, typer.Option("--y", help="PSNR of Y (BT.709) instead of RGB in what is printed.")] = False,
-    profile: Annotated[Literal["portable", "exact"] | None, typer.Option(help="As of `compress`.")] = None,
-    coder: Annotated[Literal["codecspec", "compressai"], typer.Option(help="As of `compress`.")] = "codecspec",
-    device: Annotated[str, typer.Option(help="Where models run: cpu, cuda, cuda:1, ..")] = "cpu",
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Code nothing: estimate rates from likelihoods.")
+    ] = False,
+    luma: Annotated[bool, typer.Option("--y", help="Print PSNR of Y (BT.709) instead of RGB.")] = False,
+    profile: Annotated[Literal["portable", "exact"] | None, typer.Option(help="As in `compress`.")] = None,
+    coder: Annotated[Literal["codecspec", "compressai"], typer.Option(help="As in `compress`.")] = "codecspec",
+    device: Annotated[str, typer.Option(help="Device for the models: cpu, cuda, cuda:1, ..")] = "cpu",
     max_memory: MaxMemory = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a row of CSV for each model and image.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but the averages and errors.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only averages and errors.")] = False,
 ) -> None:
     """Measure rate, distortion, time and memory of models on images.
 
-    Every image is coded into a file, and that file decoded. With -o, a run that was interrupted goes on when it is
-    started again, and FOLDER gets images.csv, evaluation.json and for each spec a curve-NAME.json, a point for each
-    model, that `codecspec plot`, `codecspec bd` and CompressAI's tools read.
+    Every image is coded into a file and decoded from it. With -o, FOLDER gets images.csv, evaluation.json and, for each
+    spec, a curve-NAME.json with a point for each model, which `codecspec plot`, `codecspec bd` and CompressAI's tools
+    read; the same command resumes an interrupted run.
     """
     from codecspec.evaluation import evaluate, image_files
     from codecspec.runtime.evaluation.reports import as_content
@@ -88,7 +90,7 @@ def eval_models(
             )
         except KeyboardInterrupt:
             if output is not None and _holds_anything(output):
-                note(f"what was measured is kept in {output}; the same command goes on from there")
+                note(f"what was measured is kept in {output}; the same command resumes from there")
             raise
     if output is not None:
         _write(found, output)
@@ -184,7 +186,7 @@ def _gaps(found: Evaluation) -> list[str]:
         if flagged:
             worst = max(flagged, key=lambda row: abs(row.measured.gap or 0))
             lines.append(
-                f"{escaped(model.name)}: {len(flagged)} of {len(model.rows)} files differ by over 1% from likelihoods"
+                f"{escaped(model.name)}: {len(flagged)} of {len(model.rows)} files differ by over 1% from estimates"
             )
             lines.append(f"  the most {escaped(worst.image)}: {worst.measured.cause}")
     return lines

@@ -80,7 +80,7 @@ def _columns(luma: bool) -> list[tuple[str, int, Callable[[Figures], str]]]:
     """Title, width and content of each."""
     return [
         ("bpp", 9, lambda each: _or_none(each.bpp, ".4f")),
-        ("by likelihoods", 16, lambda each: f"{each.bpp_estimated:.4f}"),
+        ("bpp estimated", 16, lambda each: f"{each.bpp_estimated:.4f}"),
         ("gap ", 9, lambda each: _gap(each.gap)),
         ("PSNR-Y" if luma else "PSNR", 7, lambda each: f"{each.psnr_y if luma else each.psnr_rgb:.2f}"),
         ("MS-SSIM", 9, lambda each: _or_none(each.ms_ssim, ".4f")),

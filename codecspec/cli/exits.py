@@ -20,9 +20,9 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.DONE: "done",
-    ExitCode.FOUND: "`codecspec diff` found differences, `codecspec doctor` something wrong",
-    ExitCode.WRONG: "the input is wrong (of several, one); what and where is said: [errors](errors.md)",
-    ExitCode.UNCERTAIN: "`infer-spec --strict`, and no single family has these tensors",
+    ExitCode.FOUND: "`codecspec diff` found differences, `codecspec doctor` found something wrong",
+    ExitCode.WRONG: "the input is wrong, or one of several; the message says what and where: [errors](errors.md)",
+    ExitCode.UNCERTAIN: "`infer-spec --strict`: not exactly one family has these tensors",
     ExitCode.HUNG_UP: "the terminal was closed (SIGHUP)",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C, SIGINT)",
     ExitCode.CLOSED: "the reader of the output went away, as in `codecspec zoo | head -1` (SIGPIPE)",

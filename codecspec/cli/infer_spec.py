@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 
 def infer_spec(
     checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="A checkpoint: a file, a folder of shards, a URL.")],
-    output: Annotated[Path | None, typer.Option("-o", metavar="SPEC.yaml", help="Write the spec there.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="The whole spec, not `extends` and params.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 unless one family, and no other, fits.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", metavar="SPEC.yaml", help="Write the spec to a file.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Write the whole spec instead of `extends` and params.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 unless exactly one family fits.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the evidence for every field.")] = False,
-    key: Annotated[str | None, typer.Option(metavar="K", help="Which of several state dicts in the file.")] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
+    ] = None,
 ) -> None:
-    """Recover the spec that a checkpoint was built from, with proof, and say what no checkpoint can tell.
+    """Recover the spec of a checkpoint, with proof, and list what weights do not determine.
 
-    The spec goes to stdout, what is said about it to stderr. Nothing in the file is run.
+    The spec goes to stdout, the explanation to stderr. No code in the file is run.
     """
     from codecspec.compiler.inference.infer import infer_spec as infer
     from codecspec.compiler.inference.misfit import MisfitError
@@ -101,12 +103,12 @@ def summary(checkpoint: str, found: Inference) -> list[str]:
         lines.append(f"  {name} = {_listed(each.value)} {by}")
     lines += [f"  {note}" for note in found.notes]
     if found.unused:
-        lines.append(f"  {len(found.unused)} tensors left out, which others say ({found.unused[0]}, ..)")
+        lines.append(f"  {len(found.unused)} redundant tensors left out ({found.unused[0]}, ..)")
     if found.alternatives:
-        lines.append(f"  the same tensors are those of: {', '.join(found.alternatives)}")
+        lines.append(f"  other families with exactly these tensors: {', '.join(found.alternatives)}")
     source = "the family's" if found.family else "documented defaults"
     assumed = {path: each for path, each in found.evidence.items() if each.status == "assumed"}
-    lines.append(f"  no weight tells {len(assumed)} of {len(found.evidence)} fields, which are {source}:")
+    lines.append(f"  weights do not determine {len(assumed)} of {len(found.evidence)} fields, which are {source}:")
     lines.append(f"    {_counted(list(assumed))}")
     for path, each in assumed.items():
         if each.alternatives and not path.endswith(".type"):
@@ -141,7 +143,7 @@ add_command(
     infer-spec ckpt.pth.tar -o recovered.yaml
     infer-spec ckpt.pth.tar --strict --json      for programs
     """,
-    exits={ExitCode.UNCERTAIN: "--strict, and no single family has these tensors"},
+    exits={ExitCode.UNCERTAIN: "--strict: not exactly one family has these tensors"},
 )
 
 

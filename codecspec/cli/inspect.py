@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 def inspect(
     checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="A checkpoint: a file, a folder of shards, a URL.")],
-    key: Annotated[str | None, typer.Option(metavar="K", help="Which of several state dicts in the file.")] = None,
-    depth: Annotated[int, typer.Option(min=1, help="Levels of the tree that are shown.")] = 2,
+    key: Annotated[
+        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Levels of the tree to show.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor.")] = False,
 ) -> None:
-    """Show what is in a checkpoint: its tensors as a tree, how they were wrapped, their layout, the spec inside.
+    """Show what is in a checkpoint: tensors as a tree, wrappers, layout, the spec inside.
 
-    Nothing in the file is run, no tensor is read, and what model it is is not asked: that is `infer-spec`.
+    It runs no code in the file and reads no tensor data. To find the model, use `infer-spec`.
     """
     from codecspec.compiler.checkpoints import read_manifest
 

@@ -10,7 +10,7 @@ from codecspec.schema.byte_sizes import byte_size
 
 MaxMemory = Annotated[
     str | None,
-    typer.Option(metavar="SIZE", help="What the process may take, as 3GB: large images are coded in pieces."),
+    typer.Option(metavar="SIZE", help="Memory limit of the process, e.g. 3GB; large images run in tiles."),
 ]
 
 

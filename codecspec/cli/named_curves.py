@@ -13,7 +13,7 @@ import typer
 from codecspec.runtime.results import Curve, Metric, read_results
 from codecspec.schema.errors import ResultsError, escaped
 
-MetricOption = Annotated[Metric, typer.Option(help="What quality is.")]
+MetricOption = Annotated[Metric, typer.Option(help="The quality metric.")]
 
 
 def named_curves(paths: Sequence[Path], metric: Metric) -> list[Curve]:

@@ -14,15 +14,15 @@ from codecspec.cli.say import print_json, remark
 
 def plot(
     results: Annotated[list[Path], typer.Argument(metavar="RESULTS.json...", help="Results, one file per curve.")],
-    output: Annotated[Path, typer.Option("-o", metavar="OUT", help="The picture: .svg, .png or .html.")],
+    output: Annotated[Path, typer.Option("-o", metavar="OUT", help="The plot: .svg, .png or .html.")],
     metric: MetricOption = "psnr",
-    title: Annotated[str, typer.Option(help="A heading.")] = "",
+    title: Annotated[str, typer.Option(help="A title.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was drawn as JSON.")] = False,
 ) -> None:
-    """Draw rate against quality: what codecspec measured as lines, what others published dashed.
+    """Plot rate-distortion curves: measured ones solid, published ones dashed.
 
-    RESULTS are what CompressAI's eval_model prints, {"name": .., "results": {"bpp": [..], "psnr-rgb": [..]}}; one that
-    says "provenance": "measured" is ours. The same results give the same bytes.
+    RESULTS have the form that CompressAI's eval_model prints, {"name": .., "results": {"bpp": [..], "psnr-rgb": [..]}};
+    with "provenance": "measured" they count as measured. The same results give the same bytes.
     """
     from codecspec.runtime.curves import plot_curves, require_ending
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def scan_folder(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder; everything below it is looked at.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder, searched recursively.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every checkpoint below a folder: family, params, layout and size, or why it is none that is known."""
+    """List every checkpoint below a folder: family, params, layout and size, or why it is not recognised."""
     from codecspec.compiler.inference.scan import checkpoints_below, scan
 
     if not folder.is_dir():
@@ -50,7 +50,7 @@ def _print_table(folder: Path, rows: list[Scanned]) -> None:
         else:
             table.add_row(name, row.family or f"({row.name})", _params(row), row.layout, f"{row.tensors:,}", size)
     console().print(table)
-    remark(f"{len(rows)} checkpoints, {sum(not row.problem for row in rows)} of them known")
+    remark(f"{len(rows)} checkpoints, {sum(not row.problem for row in rows)} recognised")
 
 
 def _params(row: Scanned) -> str:

@@ -15,14 +15,14 @@ from codecspec.schema.whole_file import whole_file
 
 def schema(
     output: Annotated[
-        Path | None, typer.Option("-o", metavar="FILE", help="Write it there instead, e.g. codecspec.schema.json.")
+        Path | None, typer.Option("-o", metavar="FILE", help="Write it to a file, e.g. codecspec.schema.json.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="With -o: print what was saved as JSON.")] = False,
 ) -> None:
-    """Print the JSON Schema of specs, with which an editor completes, explains and checks them.
+    """Print the JSON Schema of specs, for completion and checks in an editor.
 
-    An editor with a YAML language server reads it where a spec's first line says
-    `# yaml-language-server: $schema=codecspec.schema.json`, a path from the spec's own folder.
+    An editor with a YAML language server uses it if the first line of a spec is
+    `# yaml-language-server: $schema=codecspec.schema.json`, a path relative to the spec's folder.
     """
     from codecspec.schema.json_schema import json_schema
 
@@ -37,4 +37,4 @@ def schema(
         print_json({"saved": str(output), "bytes": output.stat().st_size})
         return
     remark(f"saved {output} ({output.stat().st_size:,} bytes)")
-    remark(f"A spec beside it finds it by its first line: # yaml-language-server: $schema={output.name}")
+    remark(f"First line of a spec beside it: # yaml-language-server: $schema={output.name}")

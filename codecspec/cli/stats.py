@@ -28,15 +28,15 @@ def stats(
     ],
     assignments: Annotated[
         list[str],
-        typer.Option("--set", metavar="K=V", help="Put a param in place, in every spec.", autocompletion=param_words),
+        typer.Option("--set", metavar="K=V", help="Set a param, in every spec.", autocompletion=param_words),
     ] = [],  # noqa: B006
-    size: Annotated[str, typer.Option(metavar="WxH", help="The image in pixels that the memory is for.")] = "768x512",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Image size in pixels, for the memory.")] = "768x512",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show parameters, multiply-accumulates and memory of codecs side by side; no weights, no PyTorch.
+    """Compare parameters, multiply-accumulates and memory of codecs, without weights or PyTorch.
 
-    kMAC/px: thousand multiply-accumulates per pixel (a MAC is two FLOP). Activations: the peak of what is alive at
-    once in float32, one image through encoder and decoder; likelihoods and the coder's own needs come on top.
+    kMAC/px: thousand multiply-accumulates per pixel (a MAC is two FLOP). Activations: the peak memory of float32
+    activations for one image through encoder and decoder; likelihoods and entropy coding come on top.
     """
     from codecspec.compiler.lower import lower
     from codecspec.compiler.statistics import statistics

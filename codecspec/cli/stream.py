@@ -24,13 +24,13 @@ def stream(
         typer.Option(
             "-m",
             metavar="MODEL",
-            help="Decode it, and say what each part should cost by its likelihoods.",
+            help="Decode it, and print the estimated bits of each part.",
             autocompletion=model_words,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is in a coded image; without a model that takes no PyTorch."""
+    """Show what is in a coded image; without -m, PyTorch is not needed."""
     from codecspec.runtime.streams.container import Stream
 
     data = read_stream(Job.of(file))

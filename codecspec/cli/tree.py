@@ -18,8 +18,8 @@ def print_tree(plan: Plan) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("node", no_wrap=True)
     table.add_column("kind", no_wrap=True)
-    table.add_column("says", overflow="fold", style="dim")
-    for title in ("channels", "at", "tensors", "parameters", "kMAC/px"):
+    table.add_column("fields", overflow="fold", style="dim")
+    for title in ("channels", "scale", "tensors", "parameters", "kMAC/px"):
         table.add_column(title, justify="right", no_wrap=True)
     for name, node in _rows(plan):
         tensors = sum(len(inner.tensors) for inner in node.walk())

@@ -20,10 +20,10 @@ def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("name", "venue", "parameters", "kMAC/px", "licence of the code"):
+    for title in ("name", "venue", "parameters", "kMAC/px", "licence of reference code"):
         table.add_column(title, justify="right" if title in ("parameters", "kMAC/px") else "left", no_wrap=True)
     for row in rows:
-        licence = row["code_licence"] or "not known here"
+        licence = row["code_licence"] or "not recorded"
         table.add_row(row["name"], row["venue"], f"{row['parameters']:,}", f"{row['kmacs_per_pixel']:,.1f}", licence)
     console().print(table)
     remark("No weights are hosted: compile-spec NAME --weights CKPT loads the authors' checkpoints.")

@@ -83,7 +83,7 @@ def diagnose(
 
     Args:
         checkpoint: a file of weights in any known layout.
-        images: folders and files; without any, a picture made by formula.
+        images: folders and files; without any, a synthetic image.
         key: which of several state dicts in the file.
         repair: where a saved model with coding tables made anew is written.
 
@@ -147,10 +147,12 @@ def _measured(name: str, each: Measurement) -> list[Finding]:
     """What there is to say of one image."""
     share = each.gap or 0
     far_off = abs(share) * each.estimated_bits > FAR_OFF * each.estimated_bits + FEW_BITS
-    rates = f"{name}: {each.bpp:.4f} bits per pixel coded, {each.bpp_estimated:.4f} by likelihoods ({share:+.1%})"
+    rates = f"{name}: {each.bpp:.4f} bits per pixel coded, {each.bpp_estimated:.4f} estimated ({share:+.1%})"
     cause = f"; {each.cause}" if is_large(each.gap) else ""
     poor = each.psnr_rgb < POOR_DB
-    about = f"{name}: PSNR {each.psnr_rgb:.2f} dB" + (": hardly the picture that was coded" if poor else "")
+    about = f"{name}: PSNR {each.psnr_rgb:.2f} dB" + (
+        ": the decoded image hardly resembles the original" if poor else ""
+    )
     return [
         Finding("wrong" if far_off else "fine", "rate", rates + cause),
         Finding("wrong" if poor else "fine", "picture", about),
@@ -164,7 +166,7 @@ def _typed(tensors: Mapping[str, Tensor], plan: Plan) -> dict[str, Tensor]:
 
 
 def _made() -> tuple[str, ImageFile]:
-    return "a picture made by formula", ImageFile(dead_leaves(), grey=False, bit_depth=8)
+    return "a synthetic image", ImageFile(dead_leaves(), grey=False, bit_depth=8)
 
 
 def _loaded(files: Sequence[tuple[str, Path]]) -> tuple[list[tuple[str, ImageFile]], list[Finding]]:

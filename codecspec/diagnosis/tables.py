@@ -113,14 +113,14 @@ def tables_findings(codec: Codec, tensors: Mapping[str, Tensor]) -> list[Finding
         found.append(Finding("wrong", "tables", message, _REMAKE, tuple(broken)))
     if stale:
         first = next(iter(stale))
-        message = f"coding tables are not those of the weights: {several(list(stale))} ({first}: {stale[first]})"
+        message = f"coding tables do not match the weights: {several(list(stale))} ({first}: {stale[first]})"
         hint = f"they are older than the weights (`update()` was not called, or not with force); {_REMAKE}"
         found.append(Finding("wrong", "tables", message, hint, tuple(stale)))
     if missing:
         message = f"coding tables are missing: {several(missing)}; made from the weights here when first needed"
         hint = f"other programs need `update()` first; {_REMAKE}"
         found.append(Finding("note", "tables", message, hint, tuple(missing)))
-    return found or [Finding("fine", "tables", f"the coding tables of {len(models)} entropy models are their weights'")]
+    return found or [Finding("fine", "tables", f"coding tables of {len(models)} entropy models match their weights")]
 
 
 def quantile_findings(codec: Codec) -> list[Finding]:
@@ -138,10 +138,10 @@ def quantile_findings(codec: Codec) -> list[Finding]:
                 f"quantiles of {path} are off: {cut} of {len(tail)} channels leave more than {TAIL:g} of their mass "
                 f"outside (at most {float(tail.max()):.2g}), {off} have their median off by more than {OFF_CENTRE:g}"
             )
-            hint = "values outside cost escapes; minimise the auxiliary loss (`aux_loss`), then make the tables"
+            hint = "values outside need escape codes; minimise the auxiliary loss (`aux_loss`), then update the tables"
             found.append(Finding("wrong", "quantiles", message, hint, (f"{path}.quantiles",)))
     if not found and bottlenecks:
-        found.append(Finding("fine", "quantiles", "of every channel near their target mass"))
+        found.append(Finding("fine", "quantiles", "every channel is near its target mass"))
     return found
 
 

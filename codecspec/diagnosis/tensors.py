@@ -28,7 +28,7 @@ def broken_tensors(tensors: Mapping[str, Tensor]) -> list[Finding]:
             first = f"{counts[bad[0]]:,} of {floats[bad[0]].numel():,} numbers of {bad[0]}"
             message = f"{len(bad)} tensors hold {word}: {several(bad)} ({first})"
             found.append(Finding("wrong", "tensors", message, "take an earlier checkpoint of the training", tuple(bad)))
-    return found or [Finding("fine", "tensors", f"all {len(floats)} tensors of floats are finite")]
+    return found or [Finding("fine", "tensors", f"all {len(floats)} floating-point tensors are finite")]
 
 
 def untouched_tensors(tensors: Mapping[str, Tensor], plan: Plan) -> list[Finding]:
@@ -57,7 +57,7 @@ def untouched_tensors(tensors: Mapping[str, Tensor], plan: Plan) -> list[Finding
         message = (
             f"{len(at_start)} of {len(known)} tensors with a known initial value still have it: {several(at_start)}"
         )
-        hint = "the auxiliary loss, which teaches quantiles alone, was not minimised" if quantiles else ""
+        hint = "the auxiliary loss, which trains the quantiles, was not minimised" if quantiles else ""
         found.append(Finding("note", "tensors", message, hint, tuple(at_start)))
     return found
 

@@ -120,8 +120,8 @@ def _not_told(base: Trial | None, tried: Sequence[tuple[Variant, Trial]]) -> lis
     if not near:
         return []
     said = [f"{change} ({'the same' if abs(gain) < SAME_DB else f'{gain:+.2f} dB'})" for change, gain in near]
-    message = f"these images do not tell the spec from one where {'; '.join(said)}"
-    hint = "more IMAGES, or a checkpoint trained for longer, may tell; else only the program that trained it does"
+    message = f"these images do not distinguish the spec from one where {'; '.join(said)}"
+    hint = "more IMAGES, or a checkpoint trained for longer, may tell; otherwise only the training program does"
     return [Finding("note", "variants", message, hint)]
 
 
@@ -150,10 +150,14 @@ def scale_findings(codec: Codec, images: Sequence[Tensor]) -> list[Finding]:
         total += scales.numel()
     message = f"{low / total:.1%} of the scales of y are at their lower bound, {high / total:.1%} beyond the last table"
     if low > ALL_STUCK * total:
-        hint = "the model says nothing of y: are these weights trained, and are scales where the spec has them?"
+        hint = "the model predicts nothing about y: are these weights trained, and are scales where the spec has them?"
         return [Finding("wrong", "scales", message, hint)]
     if high > 0.01 * total:
-        return [Finding("wrong", "scales", message, "values under such scales cost escapes; are chunks in order?")]
+        return [
+            Finding(
+                "wrong", "scales", message, "values under such scales need escape codes; is the order of chunks right?"
+            )
+        ]
     return [Finding("fine", "scales", message)]
 
 

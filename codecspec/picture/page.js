@@ -1,6 +1,6 @@
-// The page: folding, search, zoom, and what a box is. GRAPH and STYLE stand before this.
+// The page: folding, search, zoom, and details of a box. GRAPH and STYLE stand before this.
 const byId = (id) => document.getElementById(id);
-const READABLE = 0.85; // no smaller unless asked: who reads scrolls
+const READABLE = 0.85; // no smaller unless asked; larger pictures scroll
 SHOW.folds = true;
 const stage = byId("picture");
 const state = { folds: {}, zoom: 1, chosen: null, hits: [], current: -1 };
@@ -105,7 +105,9 @@ function goTo(which) {
   state.current = (which + state.hits.length) % state.hits.length;
   const id = state.hits[state.current];
   for (const above of boxes.get(id).above) setFold(above, false);
+  state.zoom = Math.max(state.zoom, READABLE);
   render();
+  choose(id);
   byId("found").value = `${state.current + 1} of ${state.hits.length}`;
   groupOf(id).scrollIntoView({ block: "center", inline: "center" });
 }
@@ -117,7 +119,7 @@ function choose(id) {
   const list = document.createElement("dl");
   const rows = [
     ["path", box.id], ["kind", box.kind], ["what", box.meaning],
-    ["fields", box.fields], [box.shape === "value" ? "what" : "in it", box.fields ? "" : box.says],
+    ["fields", box.fields], [box.shape === "value" ? "what" : "contains", box.fields ? "" : box.says],
     [box.kind === "slice" ? "support" : "channels @ resolution", arrow(box.flow)],
     ["parameters", box.parameters && box.parameters.toLocaleString("en")],
     ["kMAC per pixel", box.kmacs && box.kmacs.toFixed(3)],

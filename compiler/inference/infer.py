@@ -37,16 +37,16 @@ class Inference:
     Args:
         spec: its spec, in canonical form.
         plan: the plan of that spec: exactly the checkpoint's tensors.
-        family: the zoo spec that it is; None for one of nobody's family.
+        family: the zoo spec that it is; None if it is of no known family.
         overrides: the params that differ from the family's own.
         layout: the layout of its keys.
-        notes: what was taken off on the way to the tensors, and what the file says itself, in words.
-        unused: keys that are no part of the model: what another tensor says, checked by its shape.
+        notes: in words, the wrappers that were removed, and what the file says itself.
+        unused: keys of redundant tensors, which follow from others, checked by shape.
         alternatives: other families whose plans have exactly the same tensors.
         manifest: the tensors.
-        mapped: what its layout makes of them.
-        reading: what they tell.
-        solved: the params that they tell, and by which tensor.
+        mapped: the tensors under canonical names.
+        reading: what they determine.
+        solved: the params that they determine, and by which tensor.
     """
 
     spec: ModelSpec

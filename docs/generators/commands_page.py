@@ -13,27 +13,25 @@ from codecspec.cli.exits import MEANINGS, ExitCode
 
 HEAD = """# Commands
 
-Generated from the commands themselves when this page was built. Results go to stdout, what is said about them to
-stderr, so `infer-spec ckpt.pth > spec.yaml` gives a spec and nothing else. A file appears under its name only once it
-is whole.
+Generated from the commands' own `--help`. Results go to stdout, explanations to stderr, so `infer-spec ckpt.pth >
+spec.yaml` writes a spec and nothing else. Files appear under their name only when complete.
 
-## Habits
+## Common behaviour
 
-All commands have these in common:
+All commands share these:
 
-- `--json`: stdout has one JSON document and nothing else. Where the input is wrong, that is
+- `--json`: stdout has one JSON document and nothing else. If the input is wrong, it is
   `{"ok": false, "problems": [{"code": .., "where": .., "message": .., "hint": ..}]}`, and the exit code is 2 as without
-  it; of several files that a command works on, what failed stands beside what did not. A number that is not finite is
-  null.
-- `-q`, `--quiet`: nothing but results and errors: no notes, no progress bar, no line about a file that was written.
-- `-v`, `--verbose`: more, and at the end what the command took, and the versions of what it ran with.
-- Colours and progress bars are for terminals. `NO_COLOR=1` takes the colours away there, `FORCE_COLOR=1` gives them to
+  `--json`; for several files, failures are listed beside the results. A number that is not finite is null.
+- `-q`, `--quiet`: only results and errors: no notes, no progress bar, no line about a file that was written.
+- `-v`, `--verbose`: more output, and at the end the time taken and the versions used.
+- Colours and progress bars appear only on a terminal. `NO_COLOR=1` turns colours off, `FORCE_COLOR=1` turns them on in
   a pipe.
-- Ctrl-C (and SIGTERM, and a terminal that is closed) ends a command and the processes that it started with one line on
-  stderr; no half of a file is left. `codecspec eval -o FOLDER` goes on from there.
-- `codecspec --install-completion` teaches the shell (bash, zsh, fish, PowerShell) commands, options, the names of the
-  zoo, the params of the spec that is typed (`--set`) and layouts (`--to`); so do those of `compile-spec` and
-  `infer-spec`. `--show-completion` prints what that would install.
+- Ctrl-C (and SIGTERM, and closing the terminal) ends a command and its processes with one line on stderr, and leaves no
+  partial files. `codecspec eval -o FOLDER` can be resumed.
+- `codecspec --install-completion` (also for `compile-spec` and `infer-spec`) installs shell completion for bash, zsh,
+  fish and PowerShell: commands, options, names of the zoo, params of the given spec (`--set`) and layouts (`--to`).
+  `--show-completion` prints it instead.
 
 ## Exit codes
 

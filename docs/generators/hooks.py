@@ -28,7 +28,7 @@ _SPEC = re.compile(r'^```yaml title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DO
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages, and of each model that a page draws the page that folds and searches."""
+    """Add the generated pages, and of each model that a page draws the interactive picture."""
     generated = {"kinds.md": kinds_page(), "commands.md": commands_page(), "python.md": python_page()}
     generated["assets/picture.css"] = style()
     for written in [file for file in files if file.src_uri.endswith(".md")]:
@@ -66,7 +66,7 @@ def _page_of(name: str) -> str:
 
 def _figure(name: str, plan: Plan) -> str:
     drawn = re.sub("<style>.*?</style>", "", svg(plan), flags=re.DOTALL).strip()
-    told = f'<a href="{_page_of(name)}">Open it</a> to read it: the page folds, searches and has the spec beside.'
+    told = f'<a href="{_page_of(name)}">Open it full size</a>, with folding, search and the spec.'
     return f'<figure class="kind model">{drawn}<figcaption>{told}</figcaption></figure>'
 
 

@@ -31,13 +31,13 @@ _MAX_TENSORS = 14
 
 HEAD = """# Every kind of node
 
-Generated from the schema, the kinds and the zoo when this page was built: a field's type, default and meaning are those
-that the compiler checks, and the tensors are those of a model in the zoo. An input's width is never written: it is what
-the block before gives. Every number may be an [expression](language.md#expressions).
+Generated from the schema, the kinds and the zoo: types, defaults and meanings of fields are those that the compiler
+checks, and the tensors are from a model in the zoo. Input widths are never written; they follow from the block before.
+Every number may be an [expression](language.md#expressions).
 
-In the drawings a box with a name in its tensors' keys has that name; circles are values and operations. *From a
-checkpoint* says whether [`infer-spec`](inference.md) can read the field off the tensors; what it cannot, it takes from
-the family, and says so.
+In the drawings a box whose name occurs in its tensors' keys has that name; circles are values and operations. The
+column *from a checkpoint* states whether [`infer-spec`](inference.md) can determine the field from the tensors; if
+not, it takes the field from the family, and reports it.
 """
 
 
@@ -56,8 +56,8 @@ def _members(union: Any) -> tuple[type[SpecModel], ...]:
 
 
 ROLES = (
-    Role("Blocks", "In `g_a`, `g_s`, `h_a`, `h_s`, and wherever else blocks stand in a row.", _members(BlockSpec)),
-    Role("Latent codecs", "As `latent_codec`: how y becomes bits.", _members(LatentCodecSpec)),
+    Role("Blocks", "In `g_a`, `g_s`, `h_a`, `h_s`, and in every other list of blocks.", _members(BlockSpec)),
+    Role("Latent codecs", "As `latent_codec`, which turns y into bits.", _members(LatentCodecSpec)),
     Role("Hyper-synthesis", "As `h_s`, instead of a list of blocks.", (DualHyperSynthesisSpec,)),
     Role("Densities", "As `z` of a hyperprior, and as `y` of a factorized model.", (EntropyBottleneckSpec,)),
     Role(
@@ -68,7 +68,7 @@ ROLES = (
     Role("Context heads", "As `context` of channel groups.", _members(ContextSpec)),
     Role("Support transforms", "As `transform` of a `mean_scale` context.", _members(SupportTransformSpec)),
     Role("Leaves", "As `leaf` of channel groups, one for all slices or a list of them.", _members(SliceLeafSpec)),
-    Role("Branches for training", "As `aux: {cca: ...}` of any spec whose y is in channel groups.", (CCASpec,)),
+    Role("Branches for training", "As `aux: {cca: ...}` of any spec with channel groups.", (CCASpec,)),
 )
 
 
@@ -150,7 +150,9 @@ def _type(said: dict[str, Any]) -> str:
     forms = [form for key in ("anyOf", "oneOf", "allOf") for form in said.get(key, ())]
     if forms:
         words = [_type(form) for form in forms if form.get("type") != "null"]
-        return " or ".join(dict.fromkeys(word for word in words if word != "expression"))
+        *before, last = dict.fromkeys(word for word in words if word != "expression")
+        joined = " or ".join(before)
+        return f"{joined}, or a list of these" if last == f"list of {joined}" else " or ".join([*before, last])
     kind = str(said.get("type", "any"))
     if kind == "array":
         return f"list of {_plural(_type(said.get('items', {})))}"

@@ -24,7 +24,7 @@ GROUPS = {
     "Codecs": ("compile_spec", "build", "load", "load_weights", "save"),
     "Coding and evaluating": ("encode", "decode", "evaluate", "keep_freed_memory"),
     "Checkpoints": ("infer_spec", "convert"),
-    "What they give": ("ModelSpec", "Inference", "Statistics"),
+    "Results": ("ModelSpec", "Inference", "Statistics"),
     "Errors": (
         "SpecError",
         "Problem",
@@ -39,9 +39,10 @@ GROUPS = {
 }
 HEAD = """# Python
 
-Generated from the signatures and docstrings of `import codecspec as cs` when this page was built. Importing it imports
-no PyTorch; building and loading do. A codec is an `nn.Module` and a CompressAI `CompressionModel`: `forward`,
-`compress`, `decompress`, `aux_loss` and `update` are as there; [an example](index.md#in-python) has the rest.
+Generated from the signatures and docstrings of `import codecspec as cs`. Importing it does not import PyTorch; building
+and loading do. A codec is an `nn.Module` and a CompressAI `CompressionModel`, with the same `forward`, `compress`,
+`decompress`, `aux_loss` and `update`. See [an example](index.md#in-python) and [a training
+loop](tutorial.md#train-it).
 """
 _LONG = 100
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):\n((?:(?: .*)?\n?)*)", re.MULTILINE)
@@ -67,7 +68,7 @@ def _described(name: str, what: Any) -> Iterator[str]:
     for paragraph in _SECTION.sub("", text).strip().split("\n\n"):
         yield f"{paragraph if paragraph.startswith('    ') else plain(paragraph)}\n"
     for section, content in _SECTION.findall(f"{text}\n"):
-        yield f"*{section}*\n"
+        yield f"*{'Attributes' if section == 'Args' and inspect.isclass(what) else section}*\n"
         items = _ITEM.findall(content)
         yield "\n".join(f"- `{item}`: {plain(said)}" for item, said in items) + "\n" if items else f"{plain(content)}\n"
 

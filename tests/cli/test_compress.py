@@ -327,7 +327,7 @@ def test_help_has_examples(command: Command, flag: str) -> None:
 def test_codecspec_alone_lists_its_commands(command: Command, args: list[str], code: int) -> None:
     done = command("codecspec", *args)
     assert done.code == code
-    for line in ("compress Code images.", "decompress Decode images.", "stream Say what is in a coded image"):
+    for line in ("compress Code images into files.", "decompress Decode images", "stream Show what is in a coded"):
         assert line in " ".join(done.out.split())
 
 

@@ -28,8 +28,8 @@ def test_in_words(command: Command, checkpoint: Path) -> None:
     assert done.err.startswith("took ")
     lines = done.out.splitlines()
     assert lines[0].startswith(f"{checkpoint}: mbt2018-mean (N=12, M=18), whose plan has exactly these ")
-    assert "fine   tables     the coding tables of 2 entropy models are their weights'" in lines
-    assert any(line.startswith("wrong  picture    a picture made by formula: PSNR ") for line in lines)
+    assert "fine   tables     coding tables of 2 entropy models match their weights" in lines
+    assert any(line.startswith("wrong  picture    a synthetic image: PSNR ") for line in lines)
     assert any(line.endswith("dB: chunks are means, scales") for line in lines)
     assert lines[-1].endswith("are wrong")
     quiet = command("codecspec", "doctor", checkpoint, "-q").out.splitlines()

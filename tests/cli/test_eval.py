@@ -63,7 +63,7 @@ def test_figures_that_are_printed(command: Command, models: Path, pictures: Path
     total = next(line for line in lines if line.startswith("  all bits by all pixels"))
     assert total.split()[5] == f"{8 * sum(sizes) / (40 * 53 + 64 * 30):.4f}"
     assert "  2 of 2 images have no MS-SSIM: a side is under 161 pixels" in lines
-    assert any(line.endswith("2 of 2 files differ by over 1% from likelihoods") for line in lines)
+    assert any(line.endswith("2 of 2 files differ by over 1% from estimates") for line in lines)
     assert lines[-1].startswith("coding took ")
 
 
@@ -202,7 +202,7 @@ def test_an_interrupt_leaves_what_was_measured(models: Path, pictures: Path, tmp
         running.send_signal(signal.SIGINT)
         _, said = running.communicate()
     assert running.returncode == 130, said
-    note = f"note: what was measured is kept in {tmp_path / 'out'}; the same command goes on from there"
+    note = f"note: what was measured is kept in {tmp_path / 'out'}; the same command resumes from there"
     assert as_if_compiled(said).splitlines() == [note, "interrupted"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["measured.jsonl"]
     lines = measured.read_text().splitlines()
@@ -222,5 +222,5 @@ def test_an_interrupt_says_what_is_kept_where_anything_is(
 
     monkeypatch.setattr("codecspec.evaluation.evaluate", interrupted)
     done = command("codecspec", "eval", "mbt2018-mean", pictures, "-o", out)
-    note = f"note: what was measured is kept in {out}; the same command goes on from there\n" if held else ""
+    note = f"note: what was measured is kept in {out}; the same command resumes from there\n" if held else ""
     assert (done.code, done.out, done.err) == (130, "", f"{note}interrupted\n")

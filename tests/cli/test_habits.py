@@ -109,8 +109,8 @@ def test_options_examples_and_exit_codes(name: str) -> None:
     options = {spelling for each in COMMANDS[name].params for spelling in each.opts}
     assert {"--json", "-q", "--quiet", "-v", "--verbose"} <= options
     helps = {each.name: each.help for each in COMMANDS[name].params}
-    assert helps["quiet"].startswith("Say nothing but ")
-    assert helps["verbose"].startswith("Say more")
+    assert helps["quiet"].startswith("Print only ")
+    assert helps["verbose"].startswith("Print more")
     said = COMMANDS[name].epilog
     assert said.startswith(f"Examples:\n\n  {name}")
     codes = {int(code) for code in re.findall(r"(\d+): ", said.rpartition("Exits with ")[2])}

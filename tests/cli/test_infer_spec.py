@@ -40,7 +40,7 @@ def test_a_family_is_extends_and_the_params_that_differ(command: Command, folder
     assert "N = 32 by g_a.0.conv1.weight [64, 3, 3, 3]" in done.err
     assert "the wrapper 'state_dict'" in done.err
     assert "module." in done.err
-    assert "no weight tells" in done.err
+    assert "weights do not determine" in done.err
     assert "emit_mean_support is post; the same tensors allow pre" in done.err
     assert cs.spec_hash(cs.lower(cs.parse_spec(done.out)).spec) == small("tcm").spec_hash
 
@@ -165,7 +165,7 @@ def test_scan_lists_what_is_known_and_why_the_rest_is_not(command: Command, fold
     assert rows["other.pth"]["problem"].startswith("E-infer: no spec has exactly these tensors")
     table = command("codecspec", "scan", folder)
     assert table.code == 0
-    assert "4 checkpoints, 2 of them known" in table.out
+    assert "4 checkpoints, 2 recognised" in table.out
     assert "run/mean.safetensors" in table.out
 
 

@@ -56,7 +56,7 @@ def test_nothing_is_wrong_with_tensors_tables_and_quantiles(codec: Codec, photo:
     cs.save(codec, tmp_path / "fine.safetensors")
     found = diagnose(tmp_path / "fine.safetensors", [photo])
     assert {each.about for each in found.wrong} <= {"picture"}, "it was trained for seconds"
-    assert said(found, "tables", "fine") == ["the coding tables of 2 entropy models are their weights'"]
+    assert said(found, "tables", "fine") == ["coding tables of 2 entropy models match their weights"]
     assert found.inference is not None
     assert (found.inference.family, found.spec_inside) == ("mbt2018-mean", True)
 
@@ -138,7 +138,7 @@ def test_tables(codec: Codec, photo: Path, tmp_path: Path) -> None:
     found = diagnose(of(codec, tmp_path / "missing.safetensors", missing), [photo])
     assert said(found, "tables", "note")[0].startswith(f"coding tables are missing: {BOTTLENECK}")
     found = diagnose(of(codec, tmp_path / "stale.safetensors", changed), [photo])
-    assert said(found, "tables")[0].startswith(f"coding tables are not those of the weights: {BOTTLENECK}")
+    assert said(found, "tables")[0].startswith(f"coding tables do not match the weights: {BOTTLENECK}")
     found = diagnose(
         of(codec, tmp_path / "broken.safetensors", broken), [photo], repair=tmp_path / "mended.safetensors"
     )
@@ -220,7 +220,7 @@ def test_mean_and_scale_of_a_checkerboard_swapped(photo: Path, tmp_path: Path) -
     found = diagnose(tmp_path / "fine.safetensors", [photo])
     assert said(found, "variants") == []
     [note] = said(found, "variants", "note")
-    assert note.startswith("these images do not tell the spec from one where ")
+    assert note.startswith("these images do not distinguish the spec from one where ")
     assert "anchors are where row + column is odd (" in note
     leaf = "latent_codec: {y: {leaf: {type: checkerboard, parameters: {ramp: 3, min: 2*N}, chunks: [means, scales]}}}"
     spec = cs.parse_spec(

@@ -40,7 +40,7 @@ def test_what_cannot_be_told_is_said() -> None:
     assert "none of 5 specs" in fine.message
     assert note.verdict == "note"
     assert note.message == (
-        "these images do not tell the spec from one where "
+        "these images do not distinguish the spec from one where "
         "another activation (+1.20 dB); another parity (the same); another support (-0.20 dB)"
     )
 

@@ -158,11 +158,20 @@ def test_search_unfolds_what_it_finds_and_goes_through_it(page: Page) -> None:
     page.press("#search", "Enter")
     assert page.locator("#found").inner_text() == "2 of 10"
     assert page.locator("g.current").get_attribute("data-id") == "latent_codec.y.channel_context.y1.mean_cc"
+    assert "channel_context.y1.mean_cc" in page.locator("#details").inner_text()
     page.fill("#search", "no such thing")
     assert page.locator("#found").inner_text() == "0 found"
     assert page.locator("g.hit").count() == 0
     page.fill("#search", "")
     assert page.locator("#found").inner_text() == ""
+
+
+def test_what_the_search_finds_can_be_read(page: Page) -> None:
+    page.click("#unfold")
+    page.click("#fit")
+    page.fill("#search", "slice 3")
+    assert page.evaluate("state.zoom") >= 0.85
+    assert page.locator("g.current").is_visible()
 
 
 def test_a_box_says_what_it_is_and_its_edges_light_up(page: Page) -> None:
