@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from codecspec.diagnosis.trials import Trial, scale_findings, trial, try_variant
 from codecspec.evaluation import image_files
 from codecspec.runtime.evaluation.measurement import Measurement, is_large, measure_coded
 from codecspec.runtime.image_files import ImageFile, read_image_file
-from codecspec.schema.errors import CheckpointError, SpecError, StreamError
+from codecspec.schema.errors import MAX_TENSORS, CheckpointError, SpecError, StreamError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,7 +102,7 @@ def diagnose(
     try:
         canonical = _typed(to_canonical(tensors, plan).tensors, plan)
     except SpecError as error:
-        result.findings.append(Finding("wrong", "layout", str(error)))
+        result.findings += _unfit(error)
         return result
     result.findings += untouched_tensors(canonical, plan)
     codec = with_fresh_tables(plan, canonical)
@@ -124,8 +124,14 @@ def _plan(manifest: Manifest, result: Diagnosis) -> Plan | None:
         result.spec_inside = SPEC_KEY in manifest.metadata
         return plan_inside(manifest) if result.spec_inside else result.inference.plan
     except CheckpointError as error:
-        result.findings.append(Finding("wrong", "layout", str(error)))
+        result.findings += _unfit(error)
         return None
+
+
+def _unfit(error: SpecError) -> list[Finding]:
+    """What an error says of tensors that are no codec's: that they are none, and then what differs."""
+    said = [(replace(problem, hint=""), problem.hint) for problem in error.problems[:MAX_TENSORS]]
+    return [Finding("note" if i else "wrong", "layout", str(each), hint) for i, (each, hint) in enumerate(said)]
 
 
 def _on_images(codec: Codec, plan: Plan, files: Sequence[tuple[str, ImageFile]], result: Diagnosis) -> None:

@@ -195,7 +195,10 @@ def test_no_spec_has_these_tensors(codec: Codec, photo: Path, tmp_path: Path) ->
 
     found = diagnose(of(codec, tmp_path / "x.safetensors", change), [photo])
     assert found.inference is None
-    assert said(found, "layout")[0].startswith("E-infer")
+    [message] = said(found, "layout")
+    assert message.startswith(f"E-infer at {tmp_path / 'x.safetensors'}: no spec has exactly these tensors; understood: ")
+    assert "\n" not in message
+    assert said(found, "layout", "note")[1] == "E-infer at g_s.0.weight: missing: the model needs it, of shape [12, 12, 5, 5]"
     assert "g_a.0.weight" in said(found, "tensors")[0]
 
 
