@@ -89,9 +89,8 @@ def misfit(infos: Mapping[str, TensorLike], source: str, inside: Mapping[str, In
 def _inside(start: str, found: Inference, number: int, source: str) -> Problem:
     """What there is to say of a codec under a beginning of keys."""
     what = f"{found.family}'s" if found.family else "a codec's"
-    message = (
-        f"no spec has exactly these tensors; the {len(found.manifest)} of {number} under '{printable(start)}.' are {what}"
-    )
+    part = f"the {len(found.manifest)} of {number} under '{printable(start)}.'"
+    message = f"no spec has exactly these tensors; {part} are {what}"
     return Problem("E-infer", source, message, f"--key {printable(start)}, or key=... in Python, takes them alone")
 
 
