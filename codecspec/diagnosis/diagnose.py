@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,12 @@ from codecspec.compiler.checkpoints import SPEC_KEY, Manifest, read_manifest
 from codecspec.compiler.convert import to_canonical
 from codecspec.compiler.inference.infer import Inference, infer_spec
 from codecspec.compiler.plan import Plan
+from codecspec.compiler.precision import typed
 from codecspec.compiler.saved_model import plan_inside, save
 from codecspec.compiler.variants import variants
 from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.finding import Finding
+from codecspec.diagnosis.latents import latent_findings
 from codecspec.diagnosis.tables import (
     absent_findings,
     quantile_findings,
@@ -23,8 +25,8 @@ from codecspec.diagnosis.tables import (
     with_fresh_tables,
     with_table_keys,
 )
-from codecspec.diagnosis.tensors import broken_tensors, untouched_tensors
-from codecspec.diagnosis.trials import Trial, scale_findings, trial, try_variants, variant_findings
+from codecspec.diagnosis.tensors import broken_tensors, half_precision, untouched_tensors
+from codecspec.diagnosis.trials import Trial, trial, try_variants, variant_findings
 from codecspec.evaluation import image_files
 from codecspec.runtime.evaluation.measurement import Measurement, is_large, measure_coded
 from codecspec.runtime.image_files import ImageFile, read_image_file
@@ -100,13 +102,14 @@ def diagnose(
     if plan is None:
         return result
     try:
-        canonical = _typed(to_canonical(tensors, plan).tensors, plan)
+        canonical = typed(to_canonical(tensors, plan).tensors, plan)
     except SpecError as error:
         result.findings += _unfit(error)
         return result
-    result.findings += untouched_tensors(canonical, plan)
+    rounded = half_precision(tensors)
+    result.findings += [*rounded, *untouched_tensors(canonical, plan)]
     codec = with_fresh_tables(plan, canonical)
-    result.findings += absent_findings(absent) or tables_findings(codec, canonical)
+    result.findings += absent_findings(absent) or tables_findings(codec, canonical, rounded=bool(rounded))
     result.findings += quantile_findings(codec)
     if repair is not None:
         save(codec, repair)
@@ -142,7 +145,7 @@ def _on_images(codec: Codec, plan: Plan, files: Sequence[tuple[str, ImageFile]],
             result.findings.append(Finding("wrong", "rate", f"{name} cannot be coded: {error}"))
     result.findings += [finding for name, each in result.measured.items() for finding in _measured(name, each)]
     crops = [_middle(file.x_for(codec.spec.in_channels, name), codec) for name, file in files[:TRIED_IMAGES]]
-    result.findings += scale_findings(codec, crops)
+    result.findings += latent_findings(codec, crops)
     base = trial(codec, crops)
     tried = try_variants(codec.state_dict(), variants(plan), crops)
     result.trials = ({"": base} if base else {}) | {variant.change: outcome for variant, outcome in tried}
@@ -161,12 +164,6 @@ def _measured(name: str, each: Measurement) -> list[Finding]:
         Finding("wrong" if far_off else "fine", "rate", rates + cause),
         Finding("wrong" if poor else "fine", "picture", about),
     ]
-
-
-def _typed(tensors: Mapping[str, Tensor], plan: Plan) -> dict[str, Tensor]:
-    import torch
-
-    return {key: tensor.to(getattr(torch, plan.manifest()[key].dtype)) for key, tensor in tensors.items()}
 
 
 def _made() -> tuple[str, ImageFile]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,8 +13,6 @@ from codecspec.compiler.build import build
 from codecspec.compiler.plan import Plan
 from codecspec.compiler.variants import Aspect, Variant
 from codecspec.diagnosis.finding import Finding
-from codecspec.runtime.coding_tables import lower_bound
-from codecspec.runtime.compressai_classes import GaussianConditional
 from codecspec.runtime.evaluation.quality import quality
 from codecspec.schema.errors import SpecError
 
@@ -39,7 +36,6 @@ cannot be told. Parities differ by up to 0.11, and cannot be told either. A marg
 SAME_DB = 0.05
 """Scores that differ by less are the same: those of ReLU and leaky ReLU are, and mostly those of the two parities,
 which are the same nets on a picture moved by one position."""
-ALL_STUCK = 0.995
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,45 +128,6 @@ def _gain(base: Trial, tried: tuple[Variant, Trial]) -> float:
 
 def _figures(found: Trial | None) -> str:
     return f"{found.bpp:.3f} bits per pixel at {found.psnr_rgb:.2f} dB" if found else "nothing finite"
-
-
-@torch.no_grad()
-def scale_findings(codec: Codec, images: Sequence[Tensor]) -> list[Finding]:
-    """How many scales lie at or under the bound below which all are one, and how many beyond the largest table."""
-    models = [module for module in codec.latent_codec.modules() if isinstance(module, GaussianConditional)]
-    if not models:
-        return []
-    low = high = total = 0
-    with _scales_of(models) as seen:
-        for x in images:
-            codec(x)
-    for model, scales in seen:
-        low += int((scales <= lower_bound(model)).sum())
-        high += int((scales > model.scale_table[-1]).sum()) if model.scale_table.numel() else 0
-        total += scales.numel()
-    message = f"{low / total:.1%} of the scales of y are at their lower bound, {high / total:.1%} beyond the last table"
-    if low > ALL_STUCK * total:
-        hint = "the model says nothing of y: are these weights trained, and are scales where the spec has them?"
-        return [Finding("wrong", "scales", message, hint)]
-    if high > 0.01 * total:
-        return [Finding("wrong", "scales", message, "values under such scales cost escapes; are chunks in order?")]
-    return [Finding("fine", "scales", message)]
-
-
-@contextmanager
-def _scales_of(models: Sequence[GaussianConditional]) -> Iterator[list[tuple[GaussianConditional, Tensor]]]:
-    """The scales that Gaussian conditionals are handed while the context is open."""
-    seen: list[tuple[GaussianConditional, Tensor]] = []
-
-    def before(module: Any, given: tuple[Any, ...]) -> None:
-        seen.append((module, given[1].detach()))
-
-    handles = [model.register_forward_pre_hook(before) for model in models]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _codec_of(plan: Plan, tensors: Mapping[str, Tensor], renamed: Mapping[str, str]) -> Codec:
