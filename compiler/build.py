@@ -75,7 +75,9 @@ def assemble(plan: Plan) -> Codec:
     from codecspec.runtime.without_weights import WithoutWeights
 
     with WithoutWeights():
-        return _assembled(plan, DEFAULT_NUMERICS).eval()
+        codec = _assembled(plan, DEFAULT_NUMERICS)
+    codec.eval()
+    return codec
 
 
 def _assembled(plan: Plan, numerics: Numerics) -> Codec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from codecspec.compiler.saved_model import plan_inside, save
 from codecspec.compiler.variants import variants
 from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.finding import Finding
+from codecspec.diagnosis.inputs import input_findings
 from codecspec.diagnosis.latents import latent_findings
 from codecspec.diagnosis.tables import (
     absent_findings,
@@ -41,6 +43,9 @@ TRIED_SIDE = 512
 """Variants are tried on the middle of an image, at most so many pixels a side, and on a few images."""
 TRIED_IMAGES = 4
 POOR_DB = 20.0
+MEANS_SIDE = 16
+"""A picture is poor below `POOR_DB`, or where it is so hard that its means over squares of this side are below that,
+below those."""
 FAR_OFF = 0.05
 FEW_BITS = 2048
 """A file that differs by so much more than this from what its likelihoods say is no matter of headers."""
@@ -143,27 +148,43 @@ def _on_images(codec: Codec, plan: Plan, files: Sequence[tuple[str, ImageFile]],
             result.measured[name] = measure_coded(codec, file, name)
         except SpecError as error:
             result.findings.append(Finding("wrong", "rate", f"{name} cannot be coded: {error}"))
-    result.findings += [finding for name, each in result.measured.items() for finding in _measured(name, each)]
+    plain = {name: means_psnr(file.x) for name, file in files if name in result.measured}
+    result.findings += [f for name, each in result.measured.items() for f in _measured(name, each, plain[name])]
     crops = [_middle(file.x_for(codec.spec.in_channels, name), codec) for name, file in files[:TRIED_IMAGES]]
     result.findings += latent_findings(codec, crops)
     base = trial(codec, crops)
+    result.findings += input_findings(codec, crops[:1])
     tried = try_variants(codec.state_dict(), variants(plan), crops)
     result.trials = ({"": base} if base else {}) | {variant.change: outcome for variant, outcome in tried}
     result.findings += variant_findings(base, tried)
 
 
-def _measured(name: str, each: Measurement) -> list[Finding]:
-    """What there is to say of one image."""
+def _measured(name: str, each: Measurement, plain: float) -> list[Finding]:
+    """What there is to say of one image, `plain` being the PSNR of its means."""
     share = each.gap or 0
     far_off = abs(share) * each.estimated_bits > FAR_OFF * each.estimated_bits + FEW_BITS
     rates = f"{name}: {each.bpp:.4f} bits per pixel coded, {each.bpp_estimated:.4f} by likelihoods ({share:+.1%})"
     cause = f"; {each.cause}" if is_large(each.gap) else ""
-    poor = each.psnr_rgb < POOR_DB
-    about = f"{name}: PSNR {each.psnr_rgb:.2f} dB" + (": hardly the picture that was coded" if poor else "")
+    poor = each.psnr_rgb < min(POOR_DB, plain)
+    about = f"{name}: PSNR {each.psnr_rgb:.2f} dB"
+    about += f", and {plain:.2f} dB for its means over {MEANS_SIDE} x {MEANS_SIDE} pixels" if poor else ""
+    hint = "this is hardly the picture that was coded" if poor else ""
     return [
         Finding("wrong" if far_off else "fine", "rate", rates + cause),
-        Finding("wrong" if poor else "fine", "picture", about),
+        Finding("wrong" if poor else "fine", "picture", about, hint),
     ]
+
+
+def means_psnr(x: Tensor) -> float:
+    """The PSNR in dB of an image (1, C, H, W) in [0, 1] of which nothing is left but means of squares: what no codec is
+    worse than on a picture, however low its rate."""
+    from torch.nn.functional import avg_pool2d, interpolate
+
+    means = avg_pool2d(x, MEANS_SIDE, ceil_mode=True, count_include_pad=False)
+    height, width = x.shape[-2:]
+    error = x - interpolate(means, scale_factor=MEANS_SIDE)[..., :height, :width]
+    squared = float(error.square().mean())
+    return -10 * math.log10(squared) if squared else math.inf
 
 
 def _made() -> tuple[str, ImageFile]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,16 +57,29 @@ class Trial:
 
 
 @torch.no_grad()
-def trial(codec: Codec, images: Sequence[Tensor]) -> Trial | None:
-    """Put a codec on images (1, C, H, W); None where something is not finite."""
+def trial(
+    codec: Codec,
+    images: Sequence[Tensor],
+    *,
+    into: Callable[[Tensor], Tensor] = lambda x: x,
+    back: Callable[[Tensor], Tensor] = lambda x: x,
+) -> Trial | None:
+    """Put a codec on images; None where something is not finite.
+
+    Args:
+        codec: the codec.
+        images: (1, C, H, W) in [0, 1].
+        into: what is made of an image before the codec gets it.
+        back: the inverse.
+    """
     bits = pixels = 0.0
     psnr = []
     for x in images:
-        out = codec(x)
+        out = codec(into(x))
         bits -= sum(float(each.double().log2().sum()) for each in out["likelihoods"].values())
         pixels += x.shape[-2] * x.shape[-1]
         try:
-            psnr.append(quality(x, out["x_hat"]).psnr_rgb)
+            psnr.append(quality(x, back(out["x_hat"])).psnr_rgb)
         except SpecError:
             return None
     return Trial(bits / pixels, sum(psnr) / len(psnr)) if math.isfinite(bits) else None
@@ -98,13 +111,13 @@ def variant_findings(base: Trial | None, tried: Sequence[tuple[Variant, Trial]])
     better = [each for each in tried if base is None or _gain(base, each) > MARGINS_DB[each[0].aspect]]
     if better:
         variant, best = better[0]
-        message = f"better where {variant.change}: {_figures(best)} instead of {_figures(base)}"
+        message = f"better where {variant.change}: {figures(best)} instead of {figures(base)}"
         hint = "the weights were trained as that: write it in the spec and use compile-spec SPEC --weights CKPT -o OUT"
         return [Finding("wrong", "variants", message, hint)]
     variant, best = tried[0]
     message = (
         f"none of {len(tried)} specs with the same tensors is better by a margin "
-        f"({_figures(base)}; the next {_figures(best)}: {variant.change})"
+        f"({figures(base)}; the next {figures(best)}: {variant.change})"
     )
     return [Finding("fine", "variants", message), *_not_told(base, tried)]
 
@@ -126,7 +139,8 @@ def _gain(base: Trial, tried: tuple[Variant, Trial]) -> float:
     return tried[1].score - base.score
 
 
-def _figures(found: Trial | None) -> str:
+def figures(found: Trial | None) -> str:
+    """A trial in words."""
     return f"{found.bpp:.3f} bits per pixel at {found.psnr_rgb:.2f} dB" if found else "nothing finite"
 
 
