@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 ALL_STUCK = 0.995
 """The share of scales at their bound from which they say nothing."""
-TOO_DEAR = 4.0
+TOO_DEAR = 10.0
 """Times the expected bits from which a part of y is not what its nets were made for.
 
-Measured on 14 small codecs, trained for 75 s each: 0.58 to 1.3 on photographs, textures and the picture by formula, up
-to 3.6 on white noise and on a flat grey; with another hyper-synthesis or other heads 3 to 70,000.
+Measured on 13 small codecs with a Gaussian y, trained for 20 to 3000 steps, on three pictures: 0.67 to 1.4, but up to 6
+in single slices of TCM, CCA and STF after 20 to 350 steps. With an untrained hyper-synthesis, heads exchanged or those
+of another slice: 3 to 200,000.
 """
-DEAR = 2.0
+DEAR = 4.0
 """From here on it is worth a word."""
 SLACK_BITS = 0.02
 """Bits per value beside which expectations are no matter: where scales are at their bound, one value in 600 that is not
@@ -42,8 +43,11 @@ at its mean costs as much."""
 IMPOSSIBLE = 1e-8
 """A probability that a value of z has under no density that was trained on it."""
 MANY_IMPOSSIBLE = 0.05
-"""The share of such values from which the density is another's; there as above: up to 0.026, with others' densities up
-to 0.27."""
+"""The share of such values from which it is worth a word.
+
+There as above: none in 11 of 13 codecs, up to 0.23 in two that had seen crops with a single position of z only; with
+other channels' densities up to 0.27. So this may be the training, and is no fault by itself.
+"""
 _MIXED = "are all tensors of one checkpoint, each under its own key, and is nothing of it untrained?"
 
 
@@ -129,8 +133,8 @@ def _impossible(seen: Sequence[Seen]) -> list[Finding]:
         return []
     named = [f"{each.path} ({each.impossible / each.values:.1%})" for each in bad]
     message = f"values are all but impossible under the density that should be theirs: {several(named)}"
-    hint = f"the bottleneck is not the one that they were trained with: {_MIXED}"
-    return [Finding("wrong", "latents", message, hint, tuple(each.path for each in bad))]
+    hint = f"it was trained on crops with hardly more than one position of z, or on other images; else {_MIXED}"
+    return [Finding("note", "latents", message, hint, tuple(each.path for each in bad))]
 
 
 @contextmanager

@@ -46,10 +46,10 @@ def test_the_part_that_is_too_dear_is_named() -> None:
     fine = [Seen(f"y{i}", bits=950.0, expected_bits=1000.0, values=1000) for i in range(3)]
     [found] = _costs(fine)
     assert (found.verdict, found.message) == ("fine", "y costs 0.95 times the bits that its scales lead to expect")
-    [found] = _costs([*fine, Seen("y3", bits=8000.0, expected_bits=1000.0, values=1000)])
+    [found] = _costs([*fine, Seen("y3", bits=80000.0, expected_bits=1000.0, values=1000)])
     assert (found.verdict, found.keys) == ("wrong", ("y3",))
-    assert found.message.endswith("lead to expect: y3 (8 times); the other 3 do not")
-    [found] = _costs([*fine, Seen("y3", bits=3000.0, expected_bits=1000.0, values=1000)])
+    assert found.message.endswith("lead to expect: y3 (80 times); the other 3 do not")
+    [found] = _costs([*fine, Seen("y3", bits=5000.0, expected_bits=1000.0, values=1000)])
     assert found.verdict == "note"
 
 
@@ -60,4 +60,5 @@ def test_hardly_any_bits_are_no_matter() -> None:
 def test_values_that_are_not_possible() -> None:
     assert _impossible([Seen("z", bits=1.0, values=1000, impossible=40)]) == []
     [found] = _impossible([Seen("z", bits=1.0, values=1000, impossible=200)])
+    assert found.verdict == "note"
     assert found.message.endswith("the density that should be theirs: z (20.0%)")
