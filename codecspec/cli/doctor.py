@@ -34,9 +34,9 @@ def doctor(
 ) -> None:
     """Say what is wrong with a checkpoint; exit 1 if something is.
 
-    Looked at are its layout and family, tensors that are broken or untouched by training, coding tables, quantiles and
-    scales; then images are coded, and the specs that own the same tensors tried one by one, since no weight tells them
-    apart.
+    Looked at are its layout and family, tensors that are broken or untouched by training, coding tables and quantiles;
+    then images are coded, latents held against the models that should be theirs, and other ranges of images and the
+    specs that own the same tensors tried one by one, since no weight tells them apart.
     """
     from codecspec.diagnosis.diagnose import diagnose
 
