@@ -93,7 +93,7 @@ def _parts_findings(parts: Mapping[str, Sequence[str]]) -> list[Finding]:
         return []
     named = [f"{part} ({len(keys)} tensors)" for part, keys in parts.items()]
     message = f"as initialised, and never trained, beside others that were: {several(named)}"
-    hint = "was a part not loaded before the checkpoint was saved (`strict=False` passes over keys of other names)?"
+    hint = "was it not loaded before the checkpoint was saved? `strict=False` passes over keys of other names"
     if all(part.endswith("entropy_bottleneck") for part in parts):
         hint += "; a bottleneck's older names, _matrix0 and so on, are taken here: load the file that training wrote"
     keys = tuple(key for each in parts.values() for key in each)

@@ -123,7 +123,8 @@ def variant_findings(base: Trial | None, tried: Sequence[tuple[Variant, Trial]])
     if better:
         variant, best = better[0]
         message = f"better where {variant.change}: {figures(best)} instead of {figures(base)}"
-        return [Finding("wrong", "variants", message, _what_to_do(variant))]
+        keys = (*variant.renamed, *variant.rooted)
+        return [Finding("wrong", "variants", message, _what_to_do(variant), keys)]
     variant, best = tried[0]
     message = (
         f"none of {len(tried)} specs with the same tensors is better by a margin "

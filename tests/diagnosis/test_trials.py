@@ -37,6 +37,7 @@ def test_what_to_do_is_in_the_spec_or_in_the_file() -> None:
     swapped = Variant("nets", "weights are exchanged", PLAN, {"a.bias": "b.bias", "b.bias": "a.bias"})
     [found] = variant_findings(BASE, [(swapped, Trial(BASE.bpp, BASE.psnr_rgb + 9))])
     assert found.hint == "exchange them in the file, all 2: a.bias and b.bias, and so on"
+    assert found.keys == ("a.bias", "b.bias")
 
 
 def test_the_best_of_those_over_their_margins_is_named() -> None:
