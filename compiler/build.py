@@ -64,13 +64,19 @@ def build_with(plan: Plan, tensors: Mapping[str, Tensor]) -> Codec:
     Raises:
         CheckpointError: coding tables among them cannot be used.
     """
+    codec = assemble(plan)
+    _check_contract(plan, codec)
+    codec.take(tensors)
+    return codec
+
+
+def assemble(plan: Plan) -> Codec:
+    """The codec of a plan without weights, with its constants."""
     from codecspec.runtime.without_weights import WithoutWeights
 
     with WithoutWeights():
         codec = _assembled(plan, DEFAULT_NUMERICS)
     codec.eval()
-    _check_contract(plan, codec)
-    codec.take(tensors)
     return codec
 
 

@@ -23,6 +23,7 @@ from codecspec.compiler.convert import Conversion, as_inferred, to_canonical
 from codecspec.compiler.inference.infer import infer_spec
 from codecspec.compiler.lower import lower
 from codecspec.compiler.plan import Plan
+from codecspec.compiler.precision import typed
 from codecspec.schema.errors import CheckpointError, Problem
 from codecspec.schema.load import SpecLike, load_spec, parse_whole_spec
 
@@ -102,7 +103,4 @@ def with_weights(plan: Plan, tensors: Mapping[str, Tensor]) -> tuple[Codec, Conv
 
 
 def _made(plan: Plan, conversion: Conversion) -> Codec:
-    import torch
-
-    types = {key: getattr(torch, planned.dtype) for key, planned in plan.manifest().items()}
-    return build_with(plan, {key: tensor.to(types[key]) for key, tensor in conversion.tensors.items()})
+    return build_with(plan, typed(conversion.tensors, plan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from codecspec.compiler.canonical import spec_hash
@@ -20,8 +20,8 @@ _TWINS = (("latent_codec.h_s.mean.", "latent_codec.h_s.scale."),)
 _TWIN_STEPS = (("mean_cc", "scale_cc"), ("mean_support_transform", "scale_support_transform"))
 
 
-Aspect = Literal["chunks", "parity", "support", "activation", "nets"]
-"""What of a spec differs."""
+Aspect = Literal["chunks", "parity", "support", "activation", "nets", "values"]
+"""What of a spec, or of a file, differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,22 @@ class Variant:
         change: the difference, in words.
         plan: its plan; the manifest is that of the other.
         renamed: keys of which tensors are taken in place of their own: pairs of nets that were swapped.
+        rooted: keys of tensors whose square roots are taken.
     """
 
     aspect: Aspect
     change: str
     plan: Plan
-    renamed: dict[str, str]
+    renamed: dict[str, str] = field(default_factory=dict)
+    rooted: tuple[str, ...] = ()
 
 
 def variants(plan: Plan) -> list[Variant]:
     """Every spec one change away whose plan has exactly the tensors of `plan`, and means something else.
 
     Mean and scale swapped, the emitted mean support before or after its transform, first or recent slices and their
-    order, parity, activations; and nets for mean and scale whose weights are under each other's keys.
+    order, parity, activations; and nets for mean and scale whose weights are under each other's keys, and GDNs whose
+    parameters are as the formula has them, where CompressAI keeps square roots.
     """
     found: list[Variant] = []
     seen = {spec_hash(plan.spec)}
@@ -56,8 +59,8 @@ def variants(plan: Plan) -> list[Variant]:
             continue  # no spec after that change
         if spec_hash(other.spec) not in seen and other.manifest() == plan.manifest():
             seen.add(spec_hash(other.spec))
-            found.append(Variant(aspect, change, other, {}))
-    return [*found, *_swapped_nets(plan)]
+            found.append(Variant(aspect, change, other))
+    return [*found, *_swapped_nets(plan), *_plain_gdn(plan)]
 
 
 def _changed(spec: ModelSpec) -> Iterator[tuple[Aspect, str, ModelSpec]]:
@@ -175,6 +178,15 @@ def _swapped_nets(plan: Plan) -> Iterator[Variant]:
     ):
         if renamed and all(twin in manifest and manifest[twin] == manifest[key] for key, twin in renamed.items()):
             yield Variant("nets", change, plan, renamed)
+
+
+def _plain_gdn(plan: Plan) -> Iterator[Variant]:
+    """GDNs by the formula of Balle et al. (ICLR 2016), from a program that does not keep roots of beta and gamma."""
+    marks = (("beta", ".beta_reparam.pedestal"), ("gamma", ".gamma_reparam.pedestal"))
+    keys = [f"{key.removesuffix(mark)}.{name}" for key in plan.manifest() for name, mark in marks if key.endswith(mark)]
+    if keys:
+        change = "beta and gamma of GDNs are in the file as they are, not their square roots"
+        yield Variant("values", change, plan, rooted=tuple(keys))
 
 
 def _twin(key: str, pairs: tuple[tuple[str, str], ...]) -> str:

@@ -36,8 +36,9 @@ def doctor(
 ) -> None:
     """Diagnose a checkpoint; exit 1 if something is wrong.
 
-    It checks layout and family, broken or untrained tensors, coding tables, quantiles and scales. Then it codes images,
-    and tries each spec that has the same tensors, since weights cannot tell those apart.
+    It checks layout and family, broken or untrained tensors, coding tables and quantiles. Then it codes images,
+    compares latents with their entropy models, and tries other ranges of images and every spec with the same tensors,
+    since weights cannot tell those apart.
     """
     from codecspec.diagnosis.diagnose import diagnose
 

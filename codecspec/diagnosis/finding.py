@@ -18,7 +18,8 @@ class Finding:
 
     Args:
         verdict: how bad it is.
-        about: `tensors`, `tables`, `quantiles`, `scales`, `images`, `rate`, `picture`, `variants`, `layout`.
+        about: `layout`, `tensors`, `tables`, `quantiles`, `images`, `rate`, `picture`, `scales`, `latents`,
+            `inputs`, `variants`.
         message: in words, with the figures.
         hint: what to do; may be empty.
         keys: the tensors or modules in question, all of them.

@@ -11,7 +11,7 @@ from codecspec.compiler.build import build
 from codecspec.compiler.checkpoints import Manifest, TensorInfo
 from codecspec.compiler.checkpoints.manifest import Values
 from codecspec.compiler.plan import Plan
-from codecspec.diagnosis.finding import Finding, several
+from codecspec.diagnosis.finding import Finding, Verdict, several
 from codecspec.runtime.coding_tables import TABLES, table_names
 from codecspec.runtime.compressai_classes import EntropyBottleneck, EntropyModel
 from codecspec.runtime.entropy_coding.tables import table_problem
@@ -89,12 +89,13 @@ def with_fresh_tables(plan: Plan, tensors: Mapping[str, Tensor]) -> Codec:
     return codec
 
 
-def tables_findings(codec: Codec, tensors: Mapping[str, Tensor]) -> list[Finding]:
+def tables_findings(codec: Codec, tensors: Mapping[str, Tensor], *, rounded: bool = False) -> list[Finding]:
     """What there is to say of the coding tables among `tensors`.
 
     Args:
         codec: the codec with tables made of its weights.
         tensors: canonical key -> tensor, as the file has them.
+        rounded: the weights were rounded to half precision, maybe after the tables were made.
     """
     missing, broken, stale = [], [], {}
     models = _models(codec)
@@ -114,8 +115,10 @@ def tables_findings(codec: Codec, tensors: Mapping[str, Tensor]) -> list[Finding
     if stale:
         first = next(iter(stale))
         message = f"coding tables do not match the weights: {several(list(stale))} ({first}: {stale[first]})"
-        hint = f"they are older than the weights (`update()` was not called, or not with force); {_REMAKE}"
-        found.append(Finding("wrong", "tables", message, hint, tuple(stale)))
+        older = "they are older than the weights (`update()` was not called, or not with force)"
+        hint = f"they may be from before the weights were rounded to half precision; otherwise {older}"
+        verdict: Verdict = "note" if rounded else "wrong"
+        found.append(Finding(verdict, "tables", message, f"{hint if rounded else older}; {_REMAKE}", tuple(stale)))
     if missing:
         message = f"coding tables are missing: {several(missing)}; made from the weights here when first needed"
         hint = f"other programs need `update()` first; {_REMAKE}"

@@ -20,6 +20,7 @@ from codecspec.compiler.checkpoints.strict_json import MAX_JSON_BYTES, read_json
 from codecspec.schema.errors import CheckpointError, listed
 
 METADATA = "__metadata__"
+TRUNCATED = "the file is truncated, as where a download or a copy was broken off: get it again"
 
 
 def read_header(source: ByteSource) -> tuple[dict[str, StoredTensor], dict[str, str]]:
@@ -53,8 +54,9 @@ def read_header(source: ByteSource) -> tuple[dict[str, StoredTensor], dict[str, 
             raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", str(error)) from error
         end = until
     if 8 + length + end != source.size:
-        message = f"not a safetensors file: its tensors take {end} bytes, and {source.size - 8 - length} are there"
-        raise CheckpointError("E-checkpoint", f"{source.name} byte {8 + length}", message)
+        there = source.size - 8 - length
+        message = f"not a safetensors file: its tensors take {end} bytes, and {there} are there"
+        raise CheckpointError("E-checkpoint", f"{source.name} byte {8 + length}", message, TRUNCATED * (there < end))
     return {key: found[key] for key in header}, metadata
 
 
@@ -72,6 +74,9 @@ def _place(source: ByteSource, key: str, entry: Any) -> tuple[int, int]:
         begin, end = place
         if 0 <= begin <= end <= source.size:
             return begin, end
+        if 0 <= begin <= end < 1 << 63:
+            message = f"its bytes end at {end} of those behind the header, and the whole file has {source.size}"
+            raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", message, TRUNCATED)
     message = "it has no data_offsets that are a place in the file"
     raise CheckpointError("E-checkpoint", f"{source.name}#{printable(key)}", message)
 

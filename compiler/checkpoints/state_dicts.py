@@ -5,6 +5,7 @@ What was taken off is put in words: nothing is unwrapped in silence.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +18,10 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema")
 """Where a state dict is looked for first, in this order; others are found too."""
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 """What DataParallel, torch.compile and Lightning's modules put before every key."""
+INSERTED = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""Segments that torch puts into the keys of a part that was compiled, sharded or recomputed by itself."""
+COUNT = "n_averaged"
+"""What torch's AveragedModel counts in, beside a model under `module.`; no tensor of any codec."""
 OPTIMIZER = "param_groups"
 """What every optimizer's state has, and no state dict: its tensors are none of the model's."""
 MAX_DEPTH = 8
@@ -53,6 +58,8 @@ def find_state_dict(content: object, is_tensor: IsTensor, name: str, key: str | 
         raise CheckpointError("E-checkpoint", name, f"it holds {what}, not a state dict")
     paths = list(islice(_paths(content, is_tensor, (), {}), MAX_STATE_DICTS))
     names = tuple(".".join(path) for path in paths if path)
+    if key is not None and (found := _by_start(content, is_tensor, name, key, paths)):
+        return found
     path = _named(key, paths, name) if key is not None else _meant(paths, content, name)
     entries: Any = content
     for depth, step in enumerate(path):
@@ -64,16 +71,48 @@ def find_state_dict(content: object, is_tensor: IsTensor, name: str, key: str | 
     return StateDict({str(key): value for key, value in entries.items()}, tuple(_words(path, names, key)), names)
 
 
+def _by_start(
+    content: Mapping[str, Any], is_tensor: IsTensor, name: str, key: str, paths: list[tuple[str, ...]]
+) -> StateDict | None:
+    """The tensors whose keys have the prefix `key.` in the state dict that is taken by default; None if there are none,
+    or if `key` is a path."""
+    if any(".".join(path[:depth]) == key for path in paths for depth in range(1, len(path) + 1)):
+        return None
+    try:
+        whole = find_state_dict(content, is_tensor, name, None)
+    except CheckpointError:
+        return None
+    start = f"{key}."
+    entries = {each.removeprefix(start): value for each, value in whole.entries.items() if _starts(each, start)}
+    if not entries:
+        return None
+    word = f"the prefix '{printable(start)}' of {len(entries)} of {len(whole.entries)} keys; the others are left out"
+    return StateDict(entries, (*whole.unwrapped, word), whole.names)
+
+
 def without_prefixes(entries: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The entries without the prefixes that all their keys start with, and words for each."""
+    """The entries without what torch's wrappers put before all their keys or into some, and words for each."""
     words: list[str] = []
+    if COUNT in entries and len(entries) > 1 and all(_starts(key, "module.") for key in entries if key != COUNT):
+        entries = {key: value for key, value in entries.items() if key != COUNT}
+        words.append(f"the count '{COUNT}' of torch's AveragedModel")
     while len(words) < MAX_PREFIXES:
         prefix = next((each for each in PREFIXES if all(_starts(key, each) for key in entries)), None)
         if prefix is None:
             break
         words.append(f"the prefix '{prefix}' of all keys")
         entries = {key.removeprefix(prefix): value for key, value in entries.items()}
+    for inserted in INSERTED:
+        shorter = [_without_segment(key, inserted) for key in entries]
+        changed = sum(map(operator.ne, shorter, entries))
+        if changed and len(set(shorter)) == len(entries):
+            entries = dict(zip(shorter, entries.values(), strict=True))
+            words.append(f"the segment '{inserted}' in {changed} keys")
     return entries, tuple(words)
+
+
+def _without_segment(key: str, segment: str) -> str:
+    return ".".join(each for each in key.split(".") if each != segment) or key if segment in key else key
 
 
 def _starts(key: str, prefix: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from codecspec.compiler.canonical import dump_spec, spec_hash
 from codecspec.compiler.canonical_tensors import CanonicalTensors, in_layouts, with_today_names
 from codecspec.compiler.checkpoints import SPEC_KEY, CheckpointLike, Manifest, TensorInfo, read_manifest
+from codecspec.compiler.inference.beginnings import beginnings, under
 from codecspec.compiler.inference.equations import Solved
 from codecspec.compiler.inference.evidence import Evidence, evidence_of
 from codecspec.compiler.inference.families import families, fit
@@ -125,6 +126,14 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
     manifest = checkpoint if isinstance(checkpoint, Manifest) else read_manifest(checkpoint, key=key)
     names = with_today_names(manifest)
     infos = {name: manifest[key] for name, key in names.items()}
+    found = _inferred(manifest, infos)
+    if found is None:
+        raise misfit(infos, manifest.source, _beginnings(manifest))
+    return found
+
+
+def _inferred(manifest: Manifest, infos: Mapping[str, TensorInfo]) -> Inference | None:
+    """What a checkpoint was built from; `infos` are its tensors under today's names."""
     candidates = _candidates(infos)
     inside, said = _inside(manifest)
     found = [each for candidate in candidates for each in _families(candidate)]
@@ -135,9 +144,9 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
         own = [each for i, each in enumerate(candidates) if all(each.reading is not other for other in seen[:i])]
         found = [each for candidate in own for each in _lifted(candidate)]
     if not found:
-        raise misfit(infos, manifest.source)
+        return None
     best = found[0]
-    old = sum(name != key for name, key in names.items())
+    old = sum(name not in manifest for name in infos)
     notes = [*manifest.unwrapped, *said]
     notes += [f"{old} tensors of a bottleneck under their older names"] if old else []
     notes += [_compared(inside, best.plan)] if inside is not None else []
@@ -155,6 +164,20 @@ def infer_spec(checkpoint: CheckpointLike | Manifest, *, key: str | None = None)
         reading=best.candidate.reading,
         solved=best.solved or {},
     )
+
+
+def _beginnings(manifest: Manifest) -> dict[str, Inference]:
+    """Beginnings of keys, such that the tensors under one alone are a codec's; the codec of each."""
+    found: dict[str, Inference] = {}
+    for start in beginnings(manifest):
+        if any(start.startswith(f"{shorter}.") for shorter in found):
+            continue
+        inside = read_manifest(under(start, manifest))
+        names = with_today_names(inside)
+        inference = _inferred(inside, {name: inside[key] for name, key in names.items()})
+        if inference is not None and any(key.startswith("g_a.") for key in inference.plan.manifest()):
+            found[start] = inference  # an entropy model alone is a codec too, one without transforms
+    return found
 
 
 def _candidates(infos: Mapping[str, TensorInfo]) -> list[_Candidate]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codecspec.compiler.canonical_tensors import CanonicalTensors, TensorLike, in_layouts
 from codecspec.compiler.checkpoints.damaged import printable
@@ -18,6 +18,9 @@ from codecspec.compiler.read_model import ModelReading, is_strange, read_model
 from codecspec.compiler.reading import Reading, Row, Unread
 from codecspec.schema.errors import CheckpointError, Problem, SchemaError, listed
 from codecspec.schema.load import load_spec
+
+if TYPE_CHECKING:
+    from codecspec.compiler.inference.infer import Inference
 
 MAX_NAMED = 6
 """Keys that are named of each sort."""
@@ -58,9 +61,18 @@ class MisfitError(CheckpointError):
     understood: Mapping[str, Any] = MappingProxyType({})
 
 
-def misfit(infos: Mapping[str, TensorLike], source: str) -> MisfitError:
-    """The error that says why there is no spec: the first keys that nothing knows, how far the rest was understood, and
-    what the nearest family has that the checkpoint has not, and the reverse."""
+def misfit(infos: Mapping[str, TensorLike], source: str, inside: Mapping[str, Inference]) -> MisfitError:
+    """The error that says why there is no spec: what there is under beginnings of keys, or else the first keys that
+    nothing knows, how far the rest was understood, and what the nearest family has that the checkpoint has not, and the
+    reverse.
+
+    Args:
+        infos: the tensors.
+        source: where they are, for messages.
+        inside: beginnings of keys under which alone there is a codec, and that.
+    """
+    if inside:
+        return MisfitError.collect(_inside(start, found, len(infos), source) for start, found in inside.items())
     large = len(infos) > MAX_COMPARED
     views = sorted(islice(in_layouts(infos, whole=False), 1 if large else None), key=_num_strange)[:MAX_LAYOUTS]
     readings = [read_model(view.tensors) for view in views]
@@ -72,6 +84,14 @@ def misfit(infos: Mapping[str, TensorLike], source: str) -> MisfitError:
     error = MisfitError.collect(problems)
     error.understood = lift_understood(readings[best])
     return error
+
+
+def _inside(start: str, found: Inference, number: int, source: str) -> Problem:
+    """What there is to say of a codec under a beginning of keys."""
+    what = f"{found.family}'s" if found.family else "a codec's"
+    part = f"the {len(found.manifest)} of {number} under '{printable(start)}.'"
+    message = f"no spec has exactly these tensors; {part} are {what}"
+    return Problem("E-infer", source, message, f"--key {printable(start)}, or key=... in Python, takes only these")
 
 
 def _num_strange(view: CanonicalTensors) -> int:

@@ -14,8 +14,8 @@ import codecspec as cs
 from codecspec.compiler.variants import variants
 from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.diagnose import Diagnosis, diagnose
-from codecspec.diagnosis.tensors import constant_initial_values
-from codecspec.diagnosis.trials import scale_findings
+from codecspec.diagnosis.latents import latent_findings
+from codecspec.diagnosis.tensors import InitialState
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.coding_tables import TABLES
 from codecspec.runtime.image_files import read_image, write_image
@@ -97,7 +97,7 @@ def test_zero_and_untouched(codec: Codec, photo: Path, tmp_path: Path) -> None:
         tensors[f"{BOTTLENECK}.quantiles"].copy_(torch.tensor([-10.0, 0, 10]))
         tensors["g_a.1.beta"].copy_(initial["g_a.1.beta"])
 
-    initial = constant_initial_values(cs.lower(codec.spec))
+    initial = InitialState.of(cs.lower(codec.spec)).constant
     found = diagnose(of(codec, tmp_path / "x.safetensors", change), [photo])
     assert "1 tensors are all zero, which training does not leave them: g_a.4.weight" in said(found, "tensors")
     [note] = [each for each in found.findings if each.verdict == "note"]
@@ -106,18 +106,50 @@ def test_zero_and_untouched(codec: Codec, photo: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_known_of_initial_values() -> None:
-    found = constant_initial_values(cs.lower(cs.load_spec("cca", **SMALL["cca"])))
+    initial = InitialState.of(cs.lower(cs.load_spec("cca", **SMALL["cca"])))
+    found = initial.constant
     naf = [key for key in found if key.endswith((".beta", ".gamma"))]
     assert naf
     assert any(not found[key].any() for key in naf)
     assert "g_a.0.weight" not in found
     assert f"{BOTTLENECK}.quantiles" in found
+    bound = 1 / math.sqrt(12 * 5 * 5)
+    assert initial.ranges["g_a.2.weight"] == pytest.approx((-bound, bound), rel=0.005)
 
 
 def test_an_untrained_codec(photo: Path, tmp_path: Path) -> None:
     cs.save(cs.compile_spec("mbt2018-mean", N=12, M=12), tmp_path / "x.safetensors")
     found = diagnose(tmp_path / "x.safetensors", [photo])
-    assert any(message.endswith("still has it: nothing was trained") for message in said(found, "tensors"))
+    assert any(message.endswith("have their initial values: nothing was trained") for message in said(found, "tensors"))
+
+
+def test_parts_that_were_never_trained(codec: Codec, photo: Path, tmp_path: Path) -> None:
+    fresh = cs.compile_spec(codec.spec).state_dict()
+
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors.update({key: fresh[key].clone() for key in tensors if ".h_s." in key or key.startswith(BOTTLENECK)})
+
+    found = diagnose(of(codec, tmp_path / "x.safetensors", change), [photo])
+    [message] = said(found, "tensors")
+    assert message == (
+        "parts that were never trained, beside others that were: "
+        f"{BOTTLENECK} (10 tensors), latent_codec.h_s (3 tensors)"
+    )
+    [message] = said(found, "latents")
+    assert message.startswith("values cost far more bits than their scales predict: ")
+    assert "latent_codec.y.gaussian_conditional (" in message
+
+
+def test_a_bottleneck_alone_that_was_never_trained(codec: Codec, photo: Path, tmp_path: Path) -> None:
+    fresh = cs.compile_spec(codec.spec).state_dict()
+
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors.update({key: fresh[key].clone() for key in tensors if key.startswith(BOTTLENECK)})
+
+    found = diagnose(of(codec, tmp_path / "x.safetensors", change), [photo])
+    [finding] = [each for each in found.wrong if each.about == "tensors"]
+    assert finding.message.endswith(f"{BOTTLENECK} (10 tensors)")
+    assert "codecspec reads a bottleneck's older names" in finding.hint
 
 
 def test_tables(codec: Codec, photo: Path, tmp_path: Path) -> None:
@@ -183,7 +215,7 @@ def test_shares_of_scales() -> None:
     low, high = float((scales <= 0.11).double().mean()), float((scales > 0.5).double().mean())
     assert 0.05 < low < 0.95
     assert 0.01 < high < 0.95
-    [found] = scale_findings(codec, [x])
+    found = latent_findings(codec, [x])[0]
     assert found.message == (f"{low:.1%} of the scales of y are at their lower bound, {high:.1%} beyond the last table")
     assert found.verdict == "wrong"
 
@@ -195,7 +227,15 @@ def test_no_spec_has_these_tensors(codec: Codec, photo: Path, tmp_path: Path) ->
 
     found = diagnose(of(codec, tmp_path / "x.safetensors", change), [photo])
     assert found.inference is None
-    assert said(found, "layout")[0].startswith("E-infer")
+    [message] = said(found, "layout")
+    assert message.startswith(
+        f"E-infer at {tmp_path / 'x.safetensors'}: no spec has exactly these tensors; understood: "
+    )
+    assert "\n" not in message
+    assert (
+        said(found, "layout", "note")[1]
+        == "E-infer at g_s.0.weight: missing: the model needs it, of shape [12, 12, 5, 5]"
+    )
     assert "g_a.0.weight" in said(found, "tensors")[0]
 
 
@@ -211,6 +251,22 @@ def test_mean_and_scale_swapped(codec: Codec, photo: Path, tmp_path: Path) -> No
     found = diagnose(path, [photo])
     assert said(found, "variants")[0].startswith("better where chunks are scales, means: ")
     assert found.trials["chunks are scales, means"].bpp < found.trials[""].bpp / 2
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_is_no_fault(kind: torch.dtype, codec: Codec, photo: Path, tmp_path: Path) -> None:
+    codec.prepare_tables()
+    state = codec.state_dict().items()
+    save_file({k: v.to(kind) if v.is_floating_point() else v for k, v in state}, tmp_path / "x.safetensors")
+    found = diagnose(tmp_path / "x.safetensors", [photo])
+    assert {each.about for each in found.wrong} <= {"picture"}, "it was trained for seconds"
+    assert "chunks are means, scales" in found.trials
+    [message] = said(found, "tensors", "note")
+    name = str(kind).removeprefix("torch.")
+    assert message.startswith("85 of 85 floating-point tensors are " + name)
+    [note] = [each for each in found.findings if each.about == "tables"]
+    assert note.verdict == "note"
+    assert "before the weights were rounded to half precision" in note.hint
 
 
 @pytest.mark.slow

@@ -117,6 +117,13 @@ def test_every_truncation_is_refused() -> None:
         assert refused(raw[:length])
 
 
+def test_a_truncated_file_is_called_so() -> None:
+    raw = safetensors({"a": torch.ones(2), "b": torch.ones(300, 1)})
+    for missing in (1, 1000):
+        assert "truncated" in refused(raw[:-missing]).hint
+    assert refused(raw + bytes(4)).hint == ""
+
+
 def test_tensors_in_another_order_than_their_bytes(tmp_path: Any) -> None:
     header = {"b": {**F32, "data_offsets": [8, 16]}, "__metadata__": {"k": "v"}, "a": F32}
     data = torch.arange(4.0).numpy().tobytes()

@@ -152,3 +152,40 @@ def test_a_manifest_is_a_mapping() -> None:
     assert manifest["g_a.0.weight"] == TensorInfo("float32", (2, 3))
     assert (manifest["g_a.0.weight"].elements, manifest["g_a.0.weight"].nbytes, manifest.nbytes) == (6, 24, 36)
     assert "nothing" not in manifest
+
+
+@pytest.mark.parametrize(
+    ("keys", "stripped", "words"),
+    [
+        (["g_a._orig_mod.0.bias", "g_s.b"], ["g_a.0.bias", "g_s.b"], ["the segment '_orig_mod' in 1 keys"]),
+        (
+            ["g_a._fsdp_wrapped_module.0._orig_mod.b"],
+            ["g_a.0.b"],
+            ["the segment '_orig_mod' in 1 keys", "the segment '_fsdp_wrapped_module' in 1 keys"],
+        ),
+        (["a._orig_mod.b", "a.b"], ["a._orig_mod.b", "a.b"], []),
+        (["_orig_mod", "b"], ["_orig_mod", "b"], []),
+        (
+            ["n_averaged", "module.a", "module.b"],
+            ["a", "b"],
+            ["the count 'n_averaged' of torch's AveragedModel", "the prefix 'module.' of all keys"],
+        ),
+        (["n_averaged", "module.a", "b"], ["n_averaged", "module.a", "b"], []),
+        (["n_averaged"], ["n_averaged"], []),
+    ],
+)
+def test_what_torch_puts_into_keys_and_beside_them(keys: list[str], stripped: list[str], words: list[str]) -> None:
+    manifest = read_manifest(dict.fromkeys(keys, A))
+    assert list(manifest) == stripped
+    assert list(manifest.unwrapped) == words
+
+
+def test_a_key_chooses_a_beginning_of_keys() -> None:
+    both = {**{f"model.{key}": tensor for key, tensor in S.items()}, "loss.weight": A}
+    word = "the prefix 'model.' of 2 of 3 keys; the others are left out"
+    assert (list(read_manifest(both, key="model")), read_manifest(both, key="model").unwrapped) == (list(S), (word,))
+    wrapped = read_manifest({"state_dict": both, "optimizer": OPTIMIZER}, key="model")
+    assert (list(wrapped), wrapped.unwrapped) == (list(S), ("the wrapper 'state_dict'", word))
+    with pytest.raises(cs.CheckpointError, match="it has no state dict 'mod'"):
+        read_manifest(both, key="mod")
+    assert list(read_manifest({"model": {"x": A}, "net": {"model.y": A}}, key="model")) == ["x"], "a path comes first"

@@ -133,3 +133,20 @@ def test_hostile_names_and_shapes_are_refused_in_short_words(what: str) -> None:
     assert {problem.code for problem in caught.value.problems} <= {"E-infer", "E-checkpoint"}
     assert len(str(caught.value)) < 5_000
     assert all(line.isprintable() for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize("starts", [("ema",), ("online_model", "ema_model"), ("trainer.codec",)])
+def test_a_codec_in_the_midst_of_other_tensors(starts: tuple[str, ...]) -> None:
+    inside = {f"{start}.{key}": info for start in starts for key, info in BALLE.items()}
+    lines = said_of({**inside, "criterion.weight": SOME})
+    count = len(inside) + 1
+    assert [line for line in lines if "are bmshj2018-hyperprior's" in line] == [
+        "E-infer at the mapping given: no spec has exactly these tensors; "
+        f"the {len(BALLE)} of {count} under '{start}.' are bmshj2018-hyperprior's"
+        for start in starts
+    ]
+    assert [line for line in lines if "hint" in line] == [
+        f"  hint: --key {start}, or key=... in Python, takes only these" for start in starts
+    ]
+    for start in starts:
+        assert infer_spec({**inside, "criterion.weight": SOME}, key=start).family == "bmshj2018-hyperprior"
