@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from codecspec import specs
-from codecspec.schema.errors import SchemaError, in_order, listed, nearest, shown
+from codecspec.schema.errors import SchemaError, listed, nearest, shown
 from codecspec.schema.extends import merge_extends
 from codecspec.schema.fields import Scope
 from codecspec.schema.model import ModelSpec
+from codecspec.schema.overrides import as_overridden
 from codecspec.schema.params import evaluate_params, unused_params
 from codecspec.schema.problems import problems_of
 from codecspec.schema.repeats import unroll
@@ -92,18 +93,29 @@ def _require_no_weights(path: Path, spec: str) -> None:
 
 
 def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
-    """The spec that a merged tree says once `params` are in place."""
+    """The spec that a merged tree says once `params` are in place.
+
+    Raises:
+        SchemaError: all that is wrong; what is wrong only with `params` is said of them.
+    """
+    try:
+        return _resolved(written, params)
+    except SchemaError as error:
+        raise as_overridden(error, params, lambda others: _resolved(written, others)) from None
+
+
+def _resolved(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
     scope = evaluate_params(written, params)
     tree = unroll(written, scope)
     tree.pop("params", None)
     try:
         spec = _validate(tree, scope)
     except ValidationError as error:
-        scope.problems += problems_of(error, tree, again=lambda: _validate(tree, Scope(scope.params)))
-        raise SchemaError.collect(in_order(scope.problems)) from None
+        scope.problems += problems_of(error, tree, scope, again=lambda: _validate(tree, Scope(scope.params)))
+        raise SchemaError.collect(scope.problems) from None
     problems = scope.problems or unused_params(written, scope)
     if problems:
-        raise SchemaError.collect(in_order(problems))
+        raise SchemaError.collect(problems)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in scope.params.items()}
     spec = spec.model_copy(update={"params": values})
     spec._source = SpecSource(tree, written, params)
