@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from codecspec import specs
-from codecspec.schema.errors import SchemaError, listed, nearest, shown
+from codecspec.schema.errors import SchemaError
 from codecspec.schema.extends import merge_extends
 from codecspec.schema.fields import Scope
 from codecspec.schema.model import ModelSpec
@@ -22,10 +21,9 @@ from codecspec.schema.params import evaluate_params, unused_params
 from codecspec.schema.problems import problems_of
 from codecspec.schema.repeats import unroll
 from codecspec.schema.source import SpecSource, locate
+from codecspec.schema.spec_files import find_spec
 from codecspec.schema.yaml_source import SourceMap, parse_yaml, read_yaml
 
-WEIGHTS = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
-"""Endings of files of weights: no spec has such a name."""
 SpecLike = str | os.PathLike[str] | Mapping[str, Any] | ModelSpec
 
 
@@ -59,37 +57,6 @@ def parse_whole_spec(text: str, name: str) -> ModelSpec:
     if "extends" in tree:
         raise SchemaError("E-extends", str(tree.key_marks["extends"]), "a spec inside another file stands by itself")
     return resolve(tree, {})
-
-
-def find_spec(spec: str, folder: Path | None = None) -> Path:
-    """The file of a spec: a path (relative to `folder`) if it looks like one or is there, else a name in the zoo.
-
-    Raises:
-        SchemaError: there is no such spec; the message lists the zoo.
-    """
-    path = (folder or Path()) / spec
-    names = specs.names()
-    try:
-        if path.is_file():
-            _require_no_weights(path, spec)
-            return path
-        if os.sep in spec or spec.endswith((".yaml", ".yml")):
-            if path.exists():
-                return path
-            raise SchemaError("E-no-such-spec", f"{spec}:1:1", f"no such file; the zoo has: {listed(names)}")
-    except OSError as error:
-        message = f"no file can have this name: {error.strerror or error}"
-        raise SchemaError("E-no-such-spec", f"{shown(spec)}:1:1", message) from error
-    if spec not in names:
-        message = f"no file and no zoo spec of that name; the zoo has: {listed(names)}"
-        raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, nearest(spec, names))
-    return specs.path(spec)
-
-
-def _require_no_weights(path: Path, spec: str) -> None:
-    if path.suffix in WEIGHTS:
-        message = "it is a file of weights, and a spec is YAML"
-        raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, "`infer-spec` recovers the spec of a checkpoint")
 
 
 def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:

@@ -106,8 +106,8 @@ def read_yaml(path: Path, name: str | None = None) -> SourceMap:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        reason = "it is a directory" if path.is_dir() else (error.strerror or str(error))
-        raise SchemaError("E-unreadable", f"{label}:1:1", f"the spec cannot be read: {reason}") from error
+        message = f"the spec cannot be read: {error.strerror or error}"
+        raise SchemaError("E-unreadable", f"{label}:1:1", message) from error
     return parse_yaml(data, label)
 
 

@@ -132,7 +132,7 @@ def _measured(
 def _opened(model: str, params: dict[str, Any]) -> Codec:
     from codecspec.compiler.build import compile_spec
     from codecspec.compiler.saved_model import load
-    from codecspec.schema.load import WEIGHTS
+    from codecspec.schema.spec_files import WEIGHTS
 
     if Path(model).suffix in WEIGHTS:
         if params:

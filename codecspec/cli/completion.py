@@ -25,7 +25,7 @@ def spec_words(incomplete: str) -> list[str]:
 
 def model_words(incomplete: str) -> list[str]:
     """The zoo's names, and the YAML files and files of weights here."""
-    from codecspec.schema.load import WEIGHTS
+    from codecspec.schema.spec_files import WEIGHTS
 
     return _fitting([*specs.names(), *_files((*_YAML, *WEIGHTS))], incomplete)
 

@@ -29,7 +29,7 @@ def open_model(model: str, *, limited: bool = False) -> Codec:
     from codecspec.compiler.build import compile_spec
     from codecspec.compiler.saved_model import load
     from codecspec.runtime.allocator import keep_freed_memory
-    from codecspec.schema.load import WEIGHTS
+    from codecspec.schema.spec_files import WEIGHTS
 
     suffix = Path(model).suffix
     if suffix in WEIGHTS and not os.path.exists(model):

@@ -15,8 +15,9 @@ from codecspec.schema.blocks import ConvSpec, LeakyReLUSpec, SequenceSpec
 from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.errors import SchemaError
 from codecspec.schema.leaves import GaussianSpec
-from codecspec.schema.load import find_spec, load_spec, parse_spec
+from codecspec.schema.load import load_spec, parse_spec
 from codecspec.schema.model import ModelSpec
+from codecspec.schema.spec_files import find_spec
 from tests.schema.bad_spec import GROUPS, TINY, spoilt
 
 
