@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codecspec.schema.byte_sizes import byte_size
 from codecspec.schema.errors import SpecError, UsageError, listed
+from codecspec.schema.missing_files import missing_hint
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -110,7 +111,7 @@ def image_files(images: Given | Sequence[Given]) -> list[tuple[str, Path]]:
         found += [(path.relative_to(given).as_posix(), path) for path in below]
     missing = next((path for _, path in found if not path.exists()), None)
     if missing is not None:
-        raise UsageError("E-usage", str(missing), "no such file or folder")
+        raise UsageError("E-usage", str(missing), "no such file or folder", missing_hint(str(missing)))
     if not found:
         message = f"no file in this folder ends in {', '.join(READ_ENDINGS)}"
         raise UsageError("E-usage", listed(map(str, _several(images))), message)

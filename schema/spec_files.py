@@ -7,6 +7,7 @@ from pathlib import Path
 
 from codecspec import specs
 from codecspec.schema.errors import SchemaError, listed, nearest, shown
+from codecspec.schema.missing_files import missing_hint
 
 ENDINGS = (".yaml", ".yml")
 WEIGHTS = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
@@ -55,7 +56,8 @@ def _is_directory(path: Path, spec: str) -> SchemaError:
 
 def _no_such_file(path: Path, spec: str) -> SchemaError:
     message = f"no such file; the zoo has: {listed(specs.names())}"
-    return SchemaError("E-no-such-spec", f"{spec}:1:1", message, nearest(path.name, _specs_in(path.parent)))
+    hint = nearest(path.name, _specs_in(path.parent)) or missing_hint(spec)
+    return SchemaError("E-no-such-spec", f"{spec}:1:1", message, hint)
 
 
 def _specs_in(folder: Path) -> list[str]:

@@ -57,9 +57,11 @@ def eval_models(
     from codecspec.runtime.evaluation.evaluation import Settings
     from codecspec.runtime.evaluation.reports import as_content
     from codecspec.runtime.evaluation.reports import as_csv as csv_of
+    from codecspec.schema.spec_files import ENDINGS as SPECS
+    from codecspec.schema.spec_files import WEIGHTS
 
     *models, images = given
-    if not models:
+    if not models or Path(images).suffix in (*SPECS, *WEIGHTS):
         raise UsageError("E-usage", images, "models come first, then the images", "codecspec eval MODEL... DIR")
     if as_csv and as_json:
         raise UsageError("E-usage", "--csv", "--json prints something else", "with -o both are written")
