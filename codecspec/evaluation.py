@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codecspec.schema.byte_sizes import byte_size
 from codecspec.schema.errors import SpecError, UsageError, listed
+from codecspec.schema.missing_files import missing_hint
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
-    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, Row
+    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, Row, Settings
 
 Given = str | os.PathLike[str]
 Watch = Callable[["Row | Failure"], None]
@@ -50,15 +51,30 @@ def evaluate(
         UsageError: there are no images, `folder` cannot be written to, or `max_memory` is no amount of memory.
         BuildError: the weights of a codec that was given changed meanwhile.
     """
-    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, Settings
+    from codecspec.runtime.evaluation.evaluation import Settings
+
+    settings = Settings(estimate, profile, coder, None if max_memory is None else byte_size(max_memory))
+    return evaluate_files(models, image_files(images), settings, device=device, folder=folder, watch=watch)
+
+
+def evaluate_files(
+    models: Given | Codec | Sequence[Given | Codec],
+    files: list[tuple[str, Path]],
+    settings: Settings,
+    *,
+    device: str = "cpu",
+    folder: Given | None = None,
+    watch: Watch | None = None,
+) -> Evaluation:
+    """`evaluate` on image files with their names, as `image_files` lists them."""
+    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure
     from codecspec.runtime.evaluation.journal import Journal
     from codecspec.runtime.evaluation.run import EvaluationRun
 
     start = time.perf_counter()
-    settings = Settings(estimate, profile, coder, None if max_memory is None else byte_size(max_memory))
     result = Evaluation([], [], settings, device)
     run = EvaluationRun(
-        images=image_files(images),
+        images=files,
         journal=Journal(None if folder is None else Path(folder), settings),
         result=result,
         watch=watch or (lambda _: None),
@@ -66,13 +82,13 @@ def evaluate(
     for given in _several(models):
         opening = time.perf_counter()
         try:
-            codec = _opened(given, device, limited=max_memory is not None)
+            codec = _opened(given, device, limited=settings.max_memory is not None)
         except SpecError as error:
             run.failed(Failure(str(given), "", str(error)))
             continue
         finally:
             result.opening_s += time.perf_counter() - opening
-        with codec.limited(max_memory):
+        with codec.limited(settings.max_memory):
             run.add(codec, os.fspath(given) if isinstance(given, (str, os.PathLike)) else codec.spec.name)
     result.wall_s = time.perf_counter() - start
     return result
@@ -95,7 +111,7 @@ def image_files(images: Given | Sequence[Given]) -> list[tuple[str, Path]]:
         found += [(path.relative_to(given).as_posix(), path) for path in below]
     missing = next((path for _, path in found if not path.exists()), None)
     if missing is not None:
-        raise UsageError("E-usage", str(missing), "no such file or folder")
+        raise UsageError("E-usage", str(missing), "no such file or folder", missing_hint(str(missing)))
     if not found:
         message = f"no file in this folder ends in {', '.join(READ_ENDINGS)}"
         raise UsageError("E-usage", listed(map(str, _several(images))), message)

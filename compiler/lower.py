@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
+from functools import partial
+from typing import Any
 
 from codecspec.compiler.canonical import canonical
 from codecspec.compiler.kind import Lowering, Place
@@ -10,9 +13,11 @@ from codecspec.compiler.kinds.sequence import lower_blocks
 from codecspec.compiler.plan import AUX, Node, Plan
 from codecspec.schema.auxiliary import CCABranchSpec
 from codecspec.schema.channel_groups import ChannelGroupsSpec
-from codecspec.schema.errors import SchemaError, in_order
+from codecspec.schema.errors import SchemaError
 from codecspec.schema.fields import SpecModel
+from codecspec.schema.load import resolve
 from codecspec.schema.model import ModelSpec
+from codecspec.schema.overrides import as_overridden
 
 IMAGE = Fraction(1)
 
@@ -22,8 +27,30 @@ def lower(spec: ModelSpec) -> Plan:
 
     Raises:
         SchemaError: channels or resolutions do not fit, groups do not sum, a slice sees the future, ..; all that was
-            found, by line.
+            found, by line, or by the param put in place that makes it so.
     """
+    try:
+        return _lowered(spec)
+    except SchemaError as error:
+        raise as_overridden(error, spec.source.overrides, partial(_lower_others, spec, error)) from None
+
+
+def _lower_others(spec: ModelSpec, error: SchemaError, overrides: Mapping[str, Any]) -> None:
+    """Lower a spec that has an error with other params in place; the same error where that tells nothing.
+
+    It tells nothing of a spec that was changed after it was loaded, nor where the spec cannot be loaded with these.
+    """
+    source = spec.source
+    try:
+        if source.written is None or resolve(source.written, source.overrides) != spec:
+            raise error
+        other = resolve(source.written, overrides)
+    except SchemaError:
+        raise error from None
+    _lowered(other)
+
+
+def _lowered(spec: ModelSpec) -> Plan:
     lowering = Lowering(spec.source)
     g_a = lower_blocks(spec.g_a, Place("g_a", ("g_a",), spec.in_channels, IMAGE), lowering)
     if g_a.scale_out.numerator != 1:
@@ -34,7 +61,7 @@ def lower(spec: ModelSpec) -> Plan:
     _check_image(spec, g_a, g_s, lowering)
     aux = _lower_aux(spec, latent_codec, lowering)
     if lowering.problems:
-        raise SchemaError.collect(in_order(lowering.problems))
+        raise SchemaError.collect(lowering.problems)
     return Plan(canonical(_as_lowered(spec, latent_codec, aux), g_a.c_out), (g_a, g_s, latent_codec, *aux))
 
 

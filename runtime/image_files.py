@@ -17,6 +17,7 @@ from torch import Tensor
 from codecspec.runtime.deep_images import DeepImage, deep_mode, read_deep, write_deep_png, write_deep_ppm
 from codecspec.runtime.streams.container import MAX_SIDE
 from codecspec.schema.errors import StreamError, listed
+from codecspec.schema.missing_files import missing_hint
 from codecspec.schema.whole_file import whole_file
 
 READ = ("PNG", "JPEG", "WEBP", "PPM", "BMP", "TIFF", "GIF")
@@ -101,6 +102,8 @@ def read_image_file(source: Path | bytes, name: str | None = None) -> ImageFile:
     except UnidentifiedImageError as error:
         message = "it cannot be read as an image: it is in none of the formats that are read"
         raise StreamError("E-image", where, message, f"those are: {listed(READ)}") from error
+    except FileNotFoundError as error:
+        raise StreamError("E-image", where, "no such file", missing_hint(where)) from error
     except Exception as error:  # on a broken file, readers raise whatever comes first
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise StreamError("E-image", where, f"it cannot be read as an image: {reason}") from error

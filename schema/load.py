@@ -12,19 +12,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from codecspec import specs
-from codecspec.schema.errors import SchemaError, in_order, listed, nearest, shown
+from codecspec.schema.errors import SchemaError
 from codecspec.schema.extends import merge_extends
 from codecspec.schema.fields import Scope
 from codecspec.schema.model import ModelSpec
+from codecspec.schema.overrides import as_overridden
 from codecspec.schema.params import evaluate_params, unused_params
 from codecspec.schema.problems import problems_of
 from codecspec.schema.repeats import unroll
 from codecspec.schema.source import SpecSource, locate
+from codecspec.schema.spec_files import find_spec
 from codecspec.schema.yaml_source import SourceMap, parse_yaml, read_yaml
 
-WEIGHTS = (".safetensors", ".pth", ".pt", ".tar", ".ckpt")
-"""Endings of files of weights: no spec has such a name."""
 SpecLike = str | os.PathLike[str] | Mapping[str, Any] | ModelSpec
 
 
@@ -60,50 +59,30 @@ def parse_whole_spec(text: str, name: str) -> ModelSpec:
     return resolve(tree, {})
 
 
-def find_spec(spec: str, folder: Path | None = None) -> Path:
-    """The file of a spec: a path (relative to `folder`) if it looks like one or is there, else a name in the zoo.
+def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
+    """The spec that a merged tree says once `params` are in place.
 
     Raises:
-        SchemaError: there is no such spec; the message lists the zoo.
+        SchemaError: all that is wrong; what is wrong only with `params` is said of them.
     """
-    path = (folder or Path()) / spec
-    names = specs.names()
     try:
-        if path.is_file():
-            _require_no_weights(path, spec)
-            return path
-        if os.sep in spec or spec.endswith((".yaml", ".yml")):
-            if path.exists():
-                return path
-            raise SchemaError("E-no-such-spec", f"{spec}:1:1", f"no such file; the zoo has: {listed(names)}")
-    except OSError as error:
-        message = f"no file can have this name: {error.strerror or error}"
-        raise SchemaError("E-no-such-spec", f"{shown(spec)}:1:1", message) from error
-    if spec not in names:
-        message = f"no file and no zoo spec of that name; the zoo has: {listed(names)}"
-        raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, nearest(spec, names))
-    return specs.path(spec)
+        return _resolved(written, params)
+    except SchemaError as error:
+        raise as_overridden(error, params, lambda others: _resolved(written, others)) from None
 
 
-def _require_no_weights(path: Path, spec: str) -> None:
-    if path.suffix in WEIGHTS:
-        message = "it is a file of weights, and a spec is YAML"
-        raise SchemaError("E-no-such-spec", f"{spec}:1:1", message, "`infer-spec` recovers the spec of a checkpoint")
-
-
-def resolve(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
-    """The spec that a merged tree says once `params` are in place."""
+def _resolved(written: SourceMap, params: Mapping[str, Any]) -> ModelSpec:
     scope = evaluate_params(written, params)
     tree = unroll(written, scope)
     tree.pop("params", None)
     try:
         spec = _validate(tree, scope)
     except ValidationError as error:
-        scope.problems += problems_of(error, tree, again=lambda: _validate(tree, Scope(scope.params)))
-        raise SchemaError.collect(in_order(scope.problems)) from None
+        scope.problems += problems_of(error, tree, scope, again=lambda: _validate(tree, Scope(scope.params)))
+        raise SchemaError.collect(scope.problems) from None
     problems = scope.problems or unused_params(written, scope)
     if problems:
-        raise SchemaError.collect(in_order(problems))
+        raise SchemaError.collect(problems)
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in scope.params.items()}
     spec = spec.model_copy(update={"params": values})
     spec._source = SpecSource(tree, written, params)

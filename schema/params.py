@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from codecspec.schema.errors import Problem, SchemaError, listed, nearest, shown
 from codecspec.schema.expressions import MAX_VALUE, ExpressionError, Value, check_name, evaluate
 from codecspec.schema.fields import Scope
+from codecspec.schema.overrides import assignment
 from codecspec.schema.yaml_source import Mark, SourceList, SourceMap
 
 MAX_PARAMS = 64
@@ -19,7 +19,7 @@ def evaluate_params(tree: SourceMap, overrides: Mapping[str, Any]) -> Scope:
     """The scope of a spec: its `params` with `overrides` in their place, expressions evaluated.
 
     A param may name the params that stand before it, so `groups: [16, 16, M - 32]` follows an override of M.
-    Problems go to the scope.
+    Problems go to the scope, where a param whose override is none has the file's own value.
 
     Raises:
         SchemaError: `params` is not a mapping, or an override names no param.
@@ -34,20 +34,18 @@ def evaluate_params(tree: SourceMap, overrides: Mapping[str, Any]) -> Scope:
     _refuse_unknown(declared, overrides)
     scope = Scope()
     for name in declared:
-        mark = declared.value_marks[name]
-        value = overrides[name] if name in overrides else declared[name]
-        if name in overrides:
-            _note_names(declared[name], scope)
         try:
             check_name(name)
         except ExpressionError as error:
             scope.problems.append(Problem(error.code, str(declared.key_marks[name]), error.message, error.hint))
-        try:
-            scope.params[name] = _value(value, scope)
-        except ExpressionError as error:
-            at = f"--set {name}" if name in overrides else str(mark)
-            scope.problems.append(Problem(error.code, at, f"param {name}: {error.message}", error.hint))
-            scope.params[name] = 1
+        # The file's own value is evaluated also where another is in its place: the params that it names are in use.
+        own = _evaluated(name, declared[name], str(declared.value_marks[name]), scope)
+        given = own
+        if name in overrides:
+            given = _evaluated(name, overrides[name], assignment(name, overrides[name]), scope)
+        if isinstance(given, Problem):
+            scope.problems.append(given)
+        scope.params[name] = next((value for value in (given, own) if not isinstance(value, Problem)), 1)
     return scope
 
 
@@ -71,19 +69,20 @@ def _unused(name: str, mark: Mark, scope: Scope) -> Problem:
 
 def _refuse_unknown(declared: SourceMap, overrides: Mapping[str, Any]) -> None:
     known = list(declared)
-    problems = [
-        Problem("E-unknown-param", f"--set {name}", f"no param '{name}'; params: {listed(known)}", nearest(name, known))
-        for name in overrides
-        if name not in known
-    ]
+    problems = []
+    for name, value in overrides.items():
+        if name not in known:
+            message = f"no param '{name}'; params: {listed(known)}"
+            problems.append(Problem("E-unknown-param", assignment(name, value), message, nearest(name, known)))
     if problems:
         raise SchemaError.collect(problems)
 
 
-def _note_names(value: Any, scope: Scope) -> None:
-    """What the file's own value of an overridden param names is in use, whatever stands in its place."""
-    with suppress(ExpressionError):
-        _value(value, scope)
+def _evaluated(name: str, value: Any, at: str, scope: Scope) -> Value | Problem:
+    try:
+        return _value(value, scope)
+    except ExpressionError as error:
+        return Problem(error.code, at, f"param {name}: {error.message}", error.hint)
 
 
 def _value(value: Any, scope: Scope) -> Value:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from codecspec.schema.errors import ErrorCode, Problem, listed, nearest, shown
-from codecspec.schema.fields import WRONG_FORM
+from codecspec.schema.fields import WRONG_FORM, Scope
 from codecspec.schema.source import SpecPath, SpecSource, dotted
 from codecspec.schema.yaml_source import SourceList, SourceMap
 
@@ -30,17 +30,20 @@ _BOUNDS: dict[str, Callable[[_Context], str]] = {
     "greater_than": lambda c: f"more than {c['gt']:g}",
     "greater_than_equal": lambda c: f"at least {c['ge']}",
     "less_than_equal": lambda c: f"at most {c['le']}",
-    "too_short": lambda c: f"at least {c['min_length']} item{'s' * (c['min_length'] > 1)}",
-    "too_long": lambda c: f"at most {c['max_length']} items",
+    "too_short": lambda c: f"a list of at least {c['min_length']} item{'s' * (c['min_length'] > 1)}",
+    "too_long": lambda c: f"a list of at most {c['max_length']} items",
     "string_too_long": lambda c: f"at most {c['max_length']} characters",
     "string_pattern_mismatch": lambda c: f"text like {c['pattern']}",
     WRONG_FORM: lambda c: str(c["allowed"]),
 }
+_OF_VALUES = ("greater_than", "greater_than_equal", "less_than_equal", "finite_number", "too_short", "too_long")
+"""What Pydantic says of a number or a list; where an expression stands for it, it says it of the expression."""
 
 
 def problems_of(
     error: ValidationError,
     tree: SourceMap,
+    scope: Scope,
     prefix: SpecPath = (),
     again: Callable[[], object] | None = None,
 ) -> list[Problem]:
@@ -49,13 +52,14 @@ def problems_of(
     Args:
         error: what Pydantic found.
         tree: the spec.
+        scope: what its expressions were evaluated in.
         prefix: the path inside `tree` of what was validated.
         again: validates once more; needed where a node may lack its `type`.
     """
     source = SpecSource(tree)
     errors = [details for details in error.errors(include_url=False) if not _is_echo(details)]
     types = _missing_types(errors, again) if again else {}
-    return [_problem(details, source, prefix, types.get(details["loc"], "")) for details in errors]
+    return [_problem(details, source, scope, prefix, types.get(details["loc"], "")) for details in errors]
 
 
 def _missing_types(errors: list[ErrorDetails], again: Callable[[], object]) -> dict[SpecPath, str]:
@@ -83,10 +87,12 @@ def _missing_types(errors: list[ErrorDetails], again: Callable[[], object]) -> d
 def _is_echo(details: ErrorDetails) -> bool:
     """Whether a list is only too short because of its items, which have errors of their own."""
     items = details["input"]
-    return details["type"] == "too_short" and (bool(items) or (isinstance(items, SourceList) and items.incomplete))
+    if details["type"] != "too_short" or isinstance(items, str):  # a name stands for a list that is short by itself
+        return False
+    return bool(items) or (isinstance(items, SourceList) and items.incomplete)
 
 
-def _problem(details: ErrorDetails, source: SpecSource, prefix: SpecPath, types: str) -> Problem:
+def _problem(details: ErrorDetails, source: SpecSource, scope: Scope, prefix: SpecPath, types: str) -> Problem:
     kind, context, found = details["type"], details.get("ctx", {}), details["input"]
     path = prefix + details["loc"]
     where = source.where(path)
@@ -110,7 +116,9 @@ def _problem(details: ErrorDetails, source: SpecSource, prefix: SpecPath, types:
         needed = "a mapping with a `type`"
     else:
         needed = _NEEDED.get(kind) or (_BOUNDS[kind](context) if kind in _BOUNDS else details["msg"])
-    return Problem("E-value", where, f"{name} is {shown(found)}; it must be {needed}")
+    is_expression = kind in _OF_VALUES and isinstance(found, str)
+    said = f"{shown(scope.evaluate(found))} ({found})" if is_expression else shown(found)
+    return Problem("E-value", where, f"{name} is {said}; it must be {needed}")
 
 
 def _unknown_type(tag: object, expected: str, where: str) -> Problem:

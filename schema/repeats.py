@@ -66,7 +66,7 @@ class _Unroller:
         try:
             repeat = Repeat.model_validate(header["repeat"], context=self.scope)
         except ValidationError as error:
-            self.scope.problems += problems_of(error, header, ("repeat",))
+            self.scope.problems += problems_of(error, header, self.scope, ("repeat",))
             result.incomplete = True
             return
         if repeat.index in self.scope.params or repeat.index in bindings:

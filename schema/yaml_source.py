@@ -8,6 +8,7 @@ counted later.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ MAX_NODES = 20_000
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DIGITS = 18
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?\Z")
@@ -106,8 +108,8 @@ def read_yaml(path: Path, name: str | None = None) -> SourceMap:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        reason = "it is a directory" if path.is_dir() else (error.strerror or str(error))
-        raise SchemaError("E-unreadable", f"{label}:1:1", f"the spec cannot be read: {reason}") from error
+        message = f"the spec cannot be read: {error.strerror or error}"
+        raise SchemaError("E-unreadable", f"{label}:1:1", message) from error
     return parse_yaml(data, label)
 
 
@@ -120,6 +122,8 @@ def parse_yaml(data: bytes | str, name: str = "<text>") -> SourceMap:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if b"\0" in raw and not raw.startswith(UTF_16):
+            raise SchemaError("E-encoding", str(start), "it is no text, and a spec is YAML") from None
         where = _place_after(name, error.object[: error.start].decode())
         message = f"a spec is UTF-8 text, and the byte 0x{error.object[error.start]:02X} here is not"
         raise SchemaError("E-encoding", str(where), message, "save the file as UTF-8") from None

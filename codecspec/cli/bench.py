@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from codecspec.cli.completion import model_words, param_words
+from codecspec.cli.fitting_table import FittingTable
 from codecspec.cli.outputs import require_output
 from codecspec.cli.params import params_of
 from codecspec.cli.say import console, note, print_json, report
@@ -134,7 +135,7 @@ def _measured(
 def _opened(model: str, params: dict[str, Any]) -> Codec:
     from codecspec.compiler.build import compile_spec
     from codecspec.compiler.saved_model import load
-    from codecspec.schema.load import WEIGHTS
+    from codecspec.schema.spec_files import WEIGHTS
 
     if Path(model).suffix in WEIGHTS:
         if params:
@@ -169,13 +170,11 @@ def _figures(runs: list[Run]) -> dict[str, Any]:
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    from rich.table import Table
-
     rates = found["gemm_gmacs_per_second"]
     rate = max(rates)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = FittingTable("page faults", "GFLOP", "of GEMM", "CPU s")
     for title in ("", "median s", "min", "max", "CPU s", "GFLOP", "of GEMM", "page faults", "peak MiB"):
-        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+        table.add_column(title, justify="right" if title else "left")
     for name, own in found["work"].items():
         macs = {part: found["gmacs"].get(part, 0.0) for part in own["parts"]}
         work = _of_gemm(sum(macs.values()), own["seconds"], rate)
@@ -186,7 +185,7 @@ def _print(found: Mapping[str, Any]) -> None:
             work = _of_gemm(macs[part], seconds, rate)
             memory = f"{median(own['part_page_faults'][part]):,.0f}", f"{own['part_peak_mib'][part]:,.0f}"
             table.add_row(f"  {part}", *_spread(seconds), "", *work, *memory)
-    console(120).print(table)
+    table.print(120)
     on = found["machine"]
     kept = "kept" if found["kept_memory"] else "given back"
     report(

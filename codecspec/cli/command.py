@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from codecspec.cli.exits import ExitCode
 from codecspec.cli.say import Loudness, report, speaking
@@ -39,8 +40,18 @@ def new_app(help_text: str = "", example: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     if help_text:
-        app.callback(help=help_text, epilog=f"Example: {example}")(_several)
+        app.callback(cls=_Several, help=help_text, epilog=f"Example: {example}")(_several)
     return app
+
+
+class _Several(TyperGroup):
+    """Commands below one program; those that are programs themselves are looked for here, too."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in ("compile-spec", "infer-spec") and not ctx.resilient_parsing:  # as where a shell completes
+            message = "it is a program of its own, and no command of codecspec"
+            raise UsageError("E-usage", args[0], message, " ".join(args))
+        return super().resolve_command(ctx, args)
 
 
 def _say_version(asked: bool) -> None:

@@ -6,6 +6,8 @@ Nothing here imports PyTorch, and what cannot be said (a spec that is wrong so f
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def spec_words(incomplete: str) -> list[str]:
 
 def model_words(incomplete: str) -> list[str]:
     """The zoo's names, and the YAML files and files of weights here."""
-    from codecspec.schema.load import WEIGHTS
+    from codecspec.schema.spec_files import WEIGHTS
 
     return _fitting([*specs.names(), *_files((*_YAML, *WEIGHTS))], incomplete)
 
@@ -45,7 +47,7 @@ def param_words(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
             found.setdefault(name, f"{name}={json.dumps(value, separators=(',', ':'))}")
     for assignment in _typed(ctx, "assignments"):
         found.pop(assignment.partition("=")[0], None)
-    return [(word, "a param, and the spec's own value") for word in _fitting(list(found.values()), incomplete)]
+    return [(word, "a param, with its value in the spec") for word in _fitting(list(found.values()), incomplete)]
 
 
 def layout_words(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -79,4 +81,14 @@ def _files(endings: tuple[str, ...]) -> Iterator[str]:
 
 
 def _fitting(words: list[str], incomplete: str) -> list[str]:
-    return [word for word in words if word.startswith(incomplete)]
+    found = [word for word in words if word.startswith(incomplete)]
+    return [_ESCAPED.sub(r"\\\g<0>", word) for word in found] if _is_bash() else found
+
+
+def _is_bash() -> bool:
+    """Whether it is bash that asks: it puts words into the line as they are, where the others escape them."""
+    return any(value == "complete_bash" for name, value in os.environ.items() if name.endswith("_COMPLETE"))
+
+
+_ESCAPED = re.compile(r"[^\w@%+=:,./\[\]-]")
+"""What bash would take for its own."""

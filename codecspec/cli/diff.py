@@ -58,7 +58,8 @@ def spec_of(model: str) -> ModelSpec:
     """
     from codecspec.compiler.inference.infer import infer_spec
     from codecspec.compiler.lower import lower
-    from codecspec.schema.load import WEIGHTS, load_spec
+    from codecspec.schema.load import load_spec
+    from codecspec.schema.spec_files import WEIGHTS
 
     is_file = os.path.exists(model) and Path(model).suffix not in (".yaml", ".yml")
     if is_file or Path(model).suffix in WEIGHTS:

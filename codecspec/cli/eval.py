@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from codecspec.cli.completion import model_words
+from codecspec.cli.eval_printer import EvalPrinter
 from codecspec.cli.eval_table import EvalTable, terminal_width
 from codecspec.cli.exits import ExitCode
 from codecspec.cli.max_memory import MaxMemory, memory_allowed
@@ -20,7 +21,7 @@ from codecspec.schema.errors import UsageError, escaped
 from codecspec.schema.whole_file import make_folder, whole_file
 
 if TYPE_CHECKING:
-    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, ModelEvaluation, Row
+    from codecspec.runtime.evaluation.evaluation import Evaluation, Failure, Row
 
 
 def eval_models(
@@ -54,40 +55,33 @@ def eval_models(
     spec, a curve-NAME.json with a point for each model, which `codecspec plot`, `codecspec bd` and CompressAI's tools
     read; the same command resumes an interrupted run.
     """
-    from codecspec.evaluation import evaluate, image_files
+    from codecspec.evaluation import evaluate_files, image_files
+    from codecspec.runtime.evaluation.evaluation import Settings
     from codecspec.runtime.evaluation.reports import as_content
     from codecspec.runtime.evaluation.reports import as_csv as csv_of
+    from codecspec.schema.spec_files import ENDINGS as SPECS
+    from codecspec.schema.spec_files import WEIGHTS
 
     *models, images = given
-    if not models:
+    if not models or Path(images).suffix in (*SPECS, *WEIGHTS):
         raise UsageError("E-usage", images, "models come first, then the images", "codecspec eval MODEL... DIR")
     if as_csv and as_json:
         raise UsageError("E-usage", "--csv", "--json prints something else", "with -o both are written")
     _require_device(device)
-    allowed = memory_allowed(max_memory)
-    names = [name for name, _ in image_files(images)]
+    settings = Settings(estimate, profile, coder, memory_allowed(max_memory))
+    files = image_files(images)
     if output is not None:
         _make_folder(output)
-    table = EvalTable(names, luma=luma, width=terminal_width())
-    printer = _Printer(table, seconds_since_start(), silent=quiet or as_csv or as_json)
-    with progress_bar(len(models) * len(names), "evaluating") as advance:
+    table = EvalTable((name for name, _ in files), luma=luma, width=terminal_width())
+    printer = EvalPrinter(table, seconds_since_start(), silent=quiet or as_csv or as_json)
+    with progress_bar(len(models) * len(files), "evaluating") as advance:
 
         def watch(outcome: Row | Failure) -> None:
-            advance(1 if outcome.image else len(names))
+            advance(1 if outcome.image else len(files))
             printer.image(outcome)
 
         try:
-            found = evaluate(
-                models,
-                images,
-                estimate=estimate,
-                profile=profile,
-                coder=coder,
-                device=device,
-                max_memory=allowed,
-                folder=output,
-                watch=watch,
-            )
+            found = evaluate_files(models, files, settings, device=device, folder=output, watch=watch)
         except KeyboardInterrupt:
             if output is not None and _holds_anything(output):
                 note(f"what was measured is kept in {output}; the same command resumes from there")
@@ -105,91 +99,6 @@ def eval_models(
     if found.failures:
         _report(found)
         raise typer.Exit(ExitCode.WRONG)
-
-
-class _Printer:
-    """Prints results as they come.
-
-    Args:
-        table: how.
-        starting_s: seconds from the start of the process to that of the evaluation; None where that is not known.
-        silent: nothing is printed of single images.
-    """
-
-    def __init__(self, table: EvalTable, starting_s: float | None, *, silent: bool) -> None:
-        self._table = table
-        self._starting_s = starting_s
-        self._silent = silent
-        self._model = ""
-
-    def image(self, outcome: Row | Failure) -> None:
-        """A line for an image, under a heading for its model."""
-        from codecspec.runtime.evaluation.evaluation import Failure
-
-        if self._silent or not outcome.image:
-            return
-        if outcome.model != self._model:
-            self._model = outcome.model
-            print(f"{escaped(outcome.model)}\n{self._table.head()}")
-        if isinstance(outcome, Failure):
-            print(self._table.failure(outcome.image), flush=True)
-        else:
-            each = outcome.measured
-            print(self._table.row(outcome.image, f"{each.width}x{each.height}", each), flush=True)
-
-    def summary(self, found: Evaluation) -> None:
-        """The averages of every model, the gaps with their causes, and where the time went."""
-        for line in (line for model in found.models for line in self._averages(model)):
-            print(line)
-        if self._table.left_out and found.rows:
-            print(f"this terminal is too narrow for: {', '.join(self._table.left_out)}; --csv has all figures")
-        for line in _gaps(found):
-            print(line)
-        resumed = sum(row.resumed for row in found.rows)
-        if resumed:
-            print(f"{resumed} of {len(found.rows)} results are from earlier runs")
-        elif found.coding_s:
-            print(self._times(found))
-
-    def _times(self, found: Evaluation) -> str:
-        """How much of the evaluation was coding, what the rest of it went to, and what came before."""
-        measuring_s = found.wall_s - found.coding_s - found.opening_s - found.warming_s
-        parts = {
-            "opening models": found.opening_s,
-            "warming up": found.warming_s,
-            "reading images and measuring": measuring_s,
-        }
-        rest = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in parts.items())
-        before = "" if self._starting_s is None else f"; starting took {self._starting_s:.1f} s before that"
-        return f"coding took {found.coding_s / found.wall_s:.1%} of {found.wall_s:.1f} s; {rest}{before}"
-
-    def _averages(self, model: ModelEvaluation) -> list[str]:
-        found = model.averages
-        head = f"{escaped(model.name)}: {model.spec}, {model.parameters:,} parameters, digest {model.digest[:12]}"
-        if found is None:
-            return [head, "  nothing could be measured"]
-        row = self._table.row(f"mean of {found.images}", "", found)
-        lines = [head, self._table.head(), row, self._table.all_bits(found)]
-        if found.ms_ssim_images < found.images:
-            few = found.images - found.ms_ssim_images
-            lines.append(f"  {few} of {found.images} images have no MS-SSIM: a side is under 161 pixels")
-        return lines
-
-
-def _gaps(found: Evaluation) -> list[str]:
-    """Of each model the image with the largest gap, where that is worth a word, and its cause."""
-    from codecspec.runtime.evaluation.measurement import is_large
-
-    lines = []
-    for model in found.models:
-        flagged = [row for row in model.rows if is_large(row.measured.gap)]
-        if flagged:
-            worst = max(flagged, key=lambda row: abs(row.measured.gap or 0))
-            lines.append(
-                f"{escaped(model.name)}: {len(flagged)} of {len(model.rows)} files differ by over 1% from estimates"
-            )
-            lines.append(f"  the most {escaped(worst.image)}: {worst.measured.cause}")
-    return lines
 
 
 def _report(found: Evaluation) -> None:

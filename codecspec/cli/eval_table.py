@@ -40,9 +40,9 @@ class EvalTable:
             while self._columns and self._name + self._width() > width:
                 self.left_out.insert(0, self._columns.pop()[0].strip())
 
-    def head(self) -> str:
-        """The titles."""
-        return f"  {'image':{self._name}}{'size':>{SIZE}}" + "".join(f"{title:>{w}}" for title, w, _ in self._columns)
+    def head(self, what: str = "image") -> str:
+        """The titles; `what` is that of the rows' names."""
+        return f"  {what:{self._name}}{'size':>{SIZE}}" + "".join(f"{title:>{w}}" for title, w, _ in self._columns)
 
     def row(self, name: str, size: str, figures: Figures) -> str:
         """An image, or the mean of several (which has no `size`)."""

@@ -13,7 +13,7 @@ from codecspec.cli.exits import ExitCode
 from codecspec.cli.outputs import require_output
 from codecspec.cli.run import run
 from codecspec.cli.say import print_json, problems_json, report
-from codecspec.schema.errors import SpecError
+from codecspec.schema.errors import SpecError, UsageError
 from codecspec.schema.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -36,9 +36,13 @@ def infer_spec(
     """
     from codecspec.compiler.inference.infer import infer_spec as infer
     from codecspec.compiler.inference.misfit import MisfitError
+    from codecspec.schema.spec_files import WEIGHTS
 
     if output is not None:
         require_output(output, checkpoint)
+        if output.suffix in WEIGHTS:
+            message = f"a spec is YAML, and files that end in {output.suffix} hold weights"
+            raise UsageError("E-output", str(output), message, "-o SPEC.yaml")
     try:
         found = infer(checkpoint, key=key)
     except SpecError as error:

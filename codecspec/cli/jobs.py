@@ -16,6 +16,7 @@ from codecspec.cli.outputs import require_output
 from codecspec.cli.progress import progress_bar
 from codecspec.cli.say import print_json, problems_json, remark, report
 from codecspec.schema.errors import SpecError, StreamError, UsageError
+from codecspec.schema.missing_files import missing_hint
 from codecspec.schema.whole_file import make_folder, whole_file
 
 Content = dict[str, Any]
@@ -130,7 +131,8 @@ def read_stream(job: Job) -> bytes:
     try:
         return source.read_bytes()
     except OSError as error:
-        raise StreamError("E-stream", job.name, f"it cannot be read: {error.strerror or error}") from error
+        hint = missing_hint(job.name) if isinstance(error, FileNotFoundError) else ""
+        raise StreamError("E-stream", job.name, f"it cannot be read: {error.strerror or error}", hint) from error
 
 
 def write_bytes(data: bytes, job: Job) -> None:
@@ -146,6 +148,9 @@ def write_bytes(data: bytes, job: Job) -> None:
 
 def _single(given: str, output: str | None, ending: str) -> Job:
     source = None if given == PIPE else Path(given)
+    if output is None and source is not None and source.suffix == ending:
+        message = f"its name ends in {ending}, as those of what this command writes do"
+        raise UsageError("E-usage", given, message, "is it an input of the opposite command? else -o names the output")
     if output == PIPE or (output is None and source is None):
         return Job(source, None)
     if output is not None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codecspec.cli.say import note
-from codecspec.schema.errors import CheckpointError
 
 if TYPE_CHECKING:
     from codecspec.runtime.codec import Codec
@@ -27,13 +26,14 @@ def open_model(model: str, *, limited: bool = False) -> Codec:
     import torch
 
     from codecspec.compiler.build import compile_spec
+    from codecspec.compiler.checkpoints.byte_source import no_such_checkpoint
     from codecspec.compiler.saved_model import load
     from codecspec.runtime.allocator import keep_freed_memory
-    from codecspec.schema.load import WEIGHTS
+    from codecspec.schema.spec_files import WEIGHTS
 
     suffix = Path(model).suffix
     if suffix in WEIGHTS and not os.path.exists(model):
-        raise CheckpointError("E-checkpoint", model, "no such file")
+        raise no_such_checkpoint(model)
     if not limited:
         keep_freed_memory()
     if os.path.isfile(model) and suffix not in (".yaml", ".yml"):

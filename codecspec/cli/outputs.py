@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from codecspec.schema.errors import UsageError
+from codecspec.schema.missing_files import missing_hint
 from codecspec.schema.whole_file import is_device
 
 
@@ -22,7 +23,8 @@ def require_output(output: Path, *others: str | Path | None) -> None:
     """
     obstacle = "it is a directory" if os.path.isdir(output) else _obstacle(output)
     if obstacle is not None:
-        raise UsageError("E-output", str(output), obstacle)
+        hint = "" if output.parent.exists() else missing_hint(str(output.parent))
+        raise UsageError("E-output", str(output), obstacle, hint)
     if os.path.realpath(output) in [os.path.realpath(other) for other in others if other is not None]:
         message = "the same command uses this file for something else, and would overwrite it"
         raise UsageError("E-usage", str(output), message, "give the output another name")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from codecspec.cli.fitting_table import FittingTable
 from codecspec.cli.say import console
 from codecspec.compiler.canonical import spec_hash
 from codecspec.compiler.plan import PARTS, Node, Plan
@@ -15,26 +16,26 @@ from codecspec.compiler.statistics import statistics
 def print_tree(plan: Plan) -> None:
     """Print every node with channels, resolution, parameters and kMACs per pixel; then totals by part."""
     spec = plan.spec
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("node", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("fields", overflow="fold", style="dim")
+    table = FittingTable("tensors", "fields", "scale")
+    table.add_column("node")
+    table.add_column("kind")
+    table.add_column("fields", style="dim")
     for title in ("channels", "scale", "tensors", "parameters", "kMAC/px"):
-        table.add_column(title, justify="right", no_wrap=True)
+        table.add_column(title, justify="right")
     for name, node in _rows(plan):
         tensors = sum(len(inner.tensors) for inner in node.walk())
         table.add_row(
             name,
             node.kind,
-            _says(node),
+            _fields(node),
             f"{node.c_in} > {node.c_out}" if node.c_in != node.c_out else str(node.c_in),
             str(node.scale_out),
             str(tensors) if tensors else "",
             f"{node.parameters:,}" if node.parameters else "",
             f"{float(node.total_macs) / 1e3:,.3f}" if node.total_macs else "",
         )
+    table.print()
     out = console()
-    out.print(table)
     out.print(_totals(plan))
     params = ", ".join(f"{name}={value}" for name, value in spec.params.items())
     out.print(
@@ -56,11 +57,14 @@ def _rows(plan: Plan) -> Iterator[tuple[str, Node]]:
         yield from below(root, "", 0)
 
 
-def _says(node: Node) -> str:
-    """The node's own numbers that are not their defaults."""
+def _fields(node: Node) -> str:
+    """The node's own numbers that are not their defaults; lists of them where no child says them again."""
     fields = node.spec.model_dump(exclude_defaults=True, exclude={"type", "out"})
-    plain = {name: value for name, value in fields.items() if isinstance(value, (int, float, str))}
-    return " ".join(f"{name}={value}" for name, value in plain.items())
+    said = {name: value for name, value in fields.items() if isinstance(value, (int, float, str))}
+    if not node.children:
+        lists = {name: value for name, value in fields.items() if isinstance(value, tuple)}
+        said |= {name: f"[{','.join(map(str, value))}]" for name, value in lists.items()}
+    return " ".join(f"{name}={value}" for name, value in said.items())
 
 
 def _totals(plan: Plan) -> Table:

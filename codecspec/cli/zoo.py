@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from codecspec import specs
-from codecspec.cli.say import console, print_json, remark
+from codecspec.cli.fitting_table import FittingTable
+from codecspec.cli.say import print_json, remark
 
 
 def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -17,15 +18,13 @@ def zoo(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     if as_json:
         print_json(rows)
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = FittingTable("licence of reference code", "venue")
     for title in ("name", "venue", "parameters", "kMAC/px", "licence of reference code"):
-        table.add_column(title, justify="right" if title in ("parameters", "kMAC/px") else "left", no_wrap=True)
+        table.add_column(title, justify="right" if title in ("parameters", "kMAC/px") else "left")
     for row in rows:
         licence = row["code_licence"] or "not recorded"
         table.add_row(row["name"], row["venue"], f"{row['parameters']:,}", f"{row['kmacs_per_pixel']:,.1f}", licence)
-    console().print(table)
+    table.print()
     remark("No weights are hosted: compile-spec NAME --weights CKPT loads the authors' checkpoints.")
 
 

@@ -42,16 +42,7 @@ def with_table_keys(manifest: Manifest) -> tuple[Manifest, tuple[str, ...]]:
     if not absent:
         return manifest, ()
     infos = {**manifest, **dict.fromkeys(absent, TensorInfo("int32", (0,)))}
-    whole = Manifest(
-        infos,
-        _WithEmpty(manifest, absent),
-        manifest.source,
-        manifest.format,
-        manifest.unwrapped,
-        manifest.state_dicts,
-        manifest.metadata,
-    )
-    return whole, absent
+    return manifest.with_tensors(infos, _WithEmpty(manifest, absent)), absent
 
 
 class _WithEmpty(Values):

@@ -7,7 +7,9 @@ import os
 from abc import ABC, abstractmethod
 from typing import IO, Any
 
+from codecspec import specs
 from codecspec.schema.errors import CheckpointError
+from codecspec.schema.missing_files import missing_hint
 
 
 class ByteSource(ABC):
@@ -112,8 +114,18 @@ def open_source(source: str | os.PathLike[str] | IO[bytes]) -> ByteSource:
 
 def _local(path: str) -> ByteSource:
     if not os.path.isfile(path):  # not `Path.is_file()`, which raises where the name is too long
-        raise CheckpointError("E-checkpoint", path, "it is no regular file" if os.path.exists(path) else "no such file")
+        if os.path.exists(path):
+            raise CheckpointError("E-checkpoint", path, "it is no regular file")
+        raise no_such_checkpoint(path)
     return LocalFile(path)
+
+
+def no_such_checkpoint(path: str) -> CheckpointError:
+    """What there is to say of a checkpoint that is not there."""
+    hint = missing_hint(path)
+    if path in specs.names():
+        hint = f"it is a spec in the zoo: `compile-spec {path} -o {path}.safetensors` saves a codec of it, untrained"
+    return CheckpointError("E-checkpoint", path, "no such file", hint)
 
 
 def _remote(url: str) -> ByteSource:

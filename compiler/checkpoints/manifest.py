@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -98,6 +99,12 @@ class Manifest(Mapping[str, TensorInfo]):
 
     def __repr__(self) -> str:
         return f"Manifest({self.source!r}, {self.format}, {len(self)} tensors)"
+
+    def with_tensors(self, infos: dict[str, TensorInfo], values: Values) -> Manifest:
+        """What else is known of the same file, of these tensors in place of its own."""
+        other = copy(self)
+        other._infos, other._values = infos, values
+        return other
 
     @property
     def nbytes(self) -> int:

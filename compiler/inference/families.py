@@ -17,8 +17,9 @@ from codecspec.compiler.plan import Plan
 from codecspec.compiler.read_model import ModelReading
 from codecspec.schema.errors import Problem, SchemaError
 from codecspec.schema.extends import merge_extends
-from codecspec.schema.load import find_spec, resolve
+from codecspec.schema.load import resolve
 from codecspec.schema.params import evaluate_params
+from codecspec.schema.spec_files import find_spec
 from codecspec.schema.yaml_source import SourceMap, read_yaml
 
 MAX_PLANS = 64

@@ -9,7 +9,7 @@ from codecspec.compiler.plan import Node
 from codecspec.compiler.read_rows import read_row
 from codecspec.compiler.reading import Reading, View
 from codecspec.schema.blocks import BlockSpec, SequenceSpec
-from codecspec.schema.errors import SchemaError, in_order
+from codecspec.schema.errors import SchemaError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,7 +64,7 @@ def lower_row(spec: SequenceSpec, place: Place, steps: tuple[str, ...], lowering
         current = current.after(node)
         if max(current.scale.as_integer_ratio()) > MAX_STRIDE:
             lowering.problem("E-stride", at.spec_path, f"the strides up to here multiply to more than {MAX_STRIDE}")
-            raise SchemaError.collect(in_order(lowering.problems))
+            raise SchemaError.collect(lowering.problems)
     return Node(
         path=place.path,
         kind=Sequence.tag(),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from codecspec.runtime.evaluation.measurement import Measurement, gap
 from codecspec.runtime.evaluation.quality import decibels_of_ms_ssim
 from codecspec.runtime.streams.container import Coder, Profile
+
+Image = tuple[str, str]
+"""An image by its name and the SHA-256 of its file: in several folders, names may be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,16 @@ class ModelEvaluation:
         """None where no image could be measured."""
         return averages([row.measured for row in self.rows]) if self.rows else None
 
+    @property
+    def images(self) -> frozenset[Image]:
+        """Those that were measured."""
+        return frozenset((row.image, row.sha256) for row in self.rows)
+
+    def averages_over(self, images: Collection[Image]) -> Averages | None:
+        """The averages of these images; None where none of them was measured."""
+        measured = [row.measured for row in self.rows if (row.image, row.sha256) in images]
+        return averages(measured) if measured else None
+
 
 @dataclass(slots=True)
 class Evaluation:
@@ -156,6 +169,17 @@ class Evaluation:
     def rows(self) -> list[Row]:
         """Of all models."""
         return [row for model in self.models for row in model.rows]
+
+    @property
+    def common_images(self) -> frozenset[Image]:
+        """The images that every model was measured on; models that were measured on none are left out."""
+        measured = [model.images for model in self.models if model.rows]
+        return frozenset.intersection(*measured) if measured else frozenset()
+
+    @property
+    def differ_in_images(self) -> bool:
+        """Whether averages are over different images, and so cannot be compared."""
+        return any(model.images != self.common_images for model in self.models if model.rows)
 
 
 def averages(measured: list[Measurement]) -> Averages:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Collection
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
-from codecspec.runtime.evaluation.evaluation import Averages, Evaluation, ModelEvaluation, Row
+from codecspec.runtime.evaluation.evaluation import Averages, Evaluation, Image, ModelEvaluation, Row
 from codecspec.runtime.evaluation.measurement import Measurement
 from codecspec.runtime.machine import machine
 from codecspec.runtime.results import Results
@@ -64,7 +65,8 @@ def as_content(evaluation: Evaluation) -> dict[str, Any]:
         "opening_s": evaluation.opening_s,
         "warming_s": evaluation.warming_s,
         "coding_s": evaluation.coding_s,
-        "models": [_model(model) for model in evaluation.models],
+        "common_images": sorted(image for image, _ in evaluation.common_images),
+        "models": [_model(model, evaluation.common_images) for model in evaluation.models],
         "failures": [asdict(failure) for failure in evaluation.failures],
     }
 
@@ -74,19 +76,19 @@ def as_results(evaluation: Evaluation) -> list[Results]:
 
     A figure that not every model has, or that is infinite, is left out.
     """
-    by_spec: dict[str, list[Averages]] = {}
+    by_spec: dict[str, list[ModelEvaluation]] = {}
     for model in evaluation.models:
-        if model.averages is not None:
-            by_spec.setdefault(model.spec, []).append(model.averages)
+        if model.rows:
+            by_spec.setdefault(model.spec, []).append(model)
     rate = "rates estimated by the likelihoods" if evaluation.settings.estimate else "rates of whole files"
     return [
-        Results(name, _points(points), "measured", f"{_counted(points)} on {evaluation.device}, {rate}")
-        for name, points in by_spec.items()
+        Results(name, _points(models), "measured", f"{_counted(models)} on {evaluation.device}, {rate}")
+        for name, models in by_spec.items()
     ]
 
 
-def _points(points: list[Averages]) -> dict[str, tuple[float, ...]]:
-    points = sorted(points, key=_rate)
+def _points(models: list[ModelEvaluation]) -> dict[str, tuple[float, ...]]:
+    points = sorted((model.averages for model in models if model.averages is not None), key=_rate)
     figures: dict[str, list[float | None]] = {
         "bpp": [_rate(each) for each in points],
         "psnr-rgb": [each.psnr_rgb for each in points],
@@ -103,22 +105,27 @@ def _rate(point: Averages) -> float:
     return point.bpp_estimated if point.bpp is None else point.bpp
 
 
-def _counted(points: list[Averages]) -> str:
-    counts = sorted({each.images for each in points})
-    return f"means over {' or '.join(map(str, counts))} images"
+def _counted(models: list[ModelEvaluation]) -> str:
+    counts = sorted({len(model.rows) for model in models})
+    different = "different " if len({model.images for model in models}) > 1 else ""
+    return f"means over {different}{' or '.join(map(str, counts))} images"
 
 
-def _model(model: ModelEvaluation) -> dict[str, Any]:
-    found = model.averages
+def _model(model: ModelEvaluation, common: Collection[Image]) -> dict[str, Any]:
     return {
         "model": model.name,
         "spec": model.spec,
         "hash": model.spec_hash,
         "digest": model.digest,
         "parameters": model.parameters,
-        "averages": None if found is None else _finite({**asdict(found), "gap": found.gap}),
+        "averages": _averages(model.averages),
+        "averages_over_common_images": _averages(model.averages_over(common)),
         "images": [_image(row) for row in model.rows],
     }
+
+
+def _averages(found: Averages | None) -> dict[str, Any] | None:
+    return None if found is None else _finite({**asdict(found), "gap": found.gap})
 
 
 def _image(row: Row) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 
 import codecspec as cs
 from codecspec import specs
+from codecspec.cli.say import console
 from codecspec.compiler.canonical import canonical_dict
 from codecspec.compiler.layouts import load_layout
 from codecspec.compiler.plan import PARTS
@@ -110,16 +112,19 @@ def test_set_takes_lists(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("assignments", "message"),
     [
-        (["K=3"], "E-unknown-param at --set K: no param 'K'; params: N, M"),
+        (["K=3"], "E-unknown-param at --set K=3: no param 'K'; params: N, M"),
         (["N"], "E-usage at --set N: a param is set as NAME=VALUE, e.g. --set N=128"),
         (["N="], "E-usage at --set N=: a param is set as NAME=VALUE"),
         (["=8"], "E-usage at --set =8: a param is set as NAME=VALUE"),
         (["N=8", "N=9"], "E-usage at --set N=9: the param N is set twice"),
         (["N=8\nM: 12"], "E-usage at --set N=8"),
-        (["N=["], "E-yaml at --set N"),
-        (["N=8 / 2"], "E-expression at --set N"),
-        (["N=true"], "E-value at --set N"),
-        (["N={a: 1}"], "E-value at --set N"),
+        (["N=["], "E-yaml at --set N=[: not YAML"),
+        (["N=8,M=12"], "E-usage at --set N=8,M=12: one param for each --set"),
+        (["N=8 / 2"], "E-expression at --set N=8 / 2: "),
+        (["N=true"], "E-value at --set N=true: "),
+        (["N={a: 1}"], "E-value at --set N={..}: "),
+        (["N=8.5"], "E-value at --set N=8.5: an integer is needed, found 8.5 (at "),
+        (["M=0"], "E-value at --set M=0: 'out' is 0 (M); it must be at least 1 (at "),
         (["N=-3"], "E-value at "),
     ],
 )
@@ -232,6 +237,29 @@ def test_the_tree_of_a_pipe_is_as_wide_as_it_needs(process: Command) -> None:
     assert done.code == 0
     assert "…" not in done.out
     assert max(len(line) for line in done.out.splitlines()) <= 140
+
+
+@pytest.mark.parametrize("name", ["tcm", "cca", "elic"])
+def test_the_tree_in_a_narrow_terminal_cuts_no_figure(
+    command: Command, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    whole = command("compile-spec", name).out.splitlines()
+    monkeypatch.setattr("codecspec.cli.fitting_table.console", lambda _: console(80))
+    narrow = command("compile-spec", name).out.splitlines()
+    assert "this terminal is too narrow for: tensors, fields, scale; a pipe has them (| less -S)" in narrow
+    figure = re.compile(r"(?<=\s)(?:[\d,]+\.\d{3}|\d{1,3}(?:,\d{3})+)(?=\s|$)")
+    assert list(map(figure.findall, whole)) == [figure.findall(line) for line in narrow if "too narrow" not in line]
+    assert max(len(line) for line in narrow if "parameters in" not in line) <= 80
+
+
+def test_the_tree_shows_the_widths_of_nets(command: Command) -> None:
+    lines = command("compile-spec", "elic", "--tree").out.splitlines()
+    says = {line.split()[0]: line for line in lines if "=[" in line}
+    assert "widths=[224,128]" in says["channel_context.y1"]
+    nets = [line for line in lines if line.split()[:1] == ["entropy_parameters"]]
+    assert ["widths=[469,384]" in net for net in nets] == [False, False, False, True, False]
+    assert ["widths=[896,640]" in net for net in nets] == [False, False, False, False, True]
+    assert not any("widths" in line for line in lines if "checkerboard" in line)
 
 
 def test_saved_codecs_load(command: Command, tmp_path: Path) -> None:

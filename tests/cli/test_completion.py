@@ -72,22 +72,42 @@ def test_the_zoo_in_every_shell(tmp_path: Path, shell: str) -> None:
     assert [name for name in specs.names() if name not in said] == []
 
 
+ASKED = {
+    "bash": '''source ./script; COMP_WORDS=({line}); COMP_CWORD={last}
+        _codecspec_completion codecspec; printf '%s\\n' "${{COMPREPLY[@]}}"''',
+    "zsh": """compdef() {{}}; _arguments() {{ print -r -- "$@" }}; source ./script
+        words=({line}); CURRENT={last}+1; _codecspec_completion""",
+    "fish": "source ./script; complete -C '{line}'",
+}
+"""How a shell asks the function that was installed for the last word of a line."""
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_what_is_installed_is_a_script_that_the_shell_reads(tmp_path: Path, shell: str) -> None:
-    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1", "HOME": str(tmp_path)}
-    shown = subprocess.run(
-        [SCRIPTS / "codecspec", "--show-completion", shell],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-    ).stdout
-    assert "_CODECSPEC_COMPLETE" in shown
+def test_what_is_installed_completes(tmp_path: Path, shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"no {shell} on this machine")
-    (tmp_path / "script").write_text(shown)
-    subprocess.run([program, "-n", tmp_path / "script"], check=True, env=environment)
+    path = f"{SCRIPTS}:{os.environ['PATH']}"
+    disabled = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    environment = {**os.environ, **disabled, "HOME": str(tmp_path), "PATH": path}
+
+    def said(*command: str) -> str:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+        assert done.stderr == ""
+        return done.stdout
+
+    (tmp_path / "script").write_text(said("codecspec", "--show-completion", shell))
+    for line, word in (("codecspec stat", "stats"), ("codecspec stats stf --set hea", "heads=[3,6,12,24]")):
+        asked = ASKED[shell].format(line=line, last=line.count(" "))
+        flags = ["--norc"] if shell == "bash" else ["-f"] if shell == "zsh" else ["--no-config"]
+        assert word in said(program, *flags, "-c", asked)
+
+
+def test_names_that_a_shell_would_take_apart(tmp_path: Path) -> None:
+    (tmp_path / "big model (1).safetensors").touch()
+    line = "codecspec compress a.png -m big"
+    assert completed(tmp_path, line, "bash") == [r"big\ model\ \(1\).safetensors"]
+    assert completed(tmp_path, line, "fish") == ["big model (1).safetensors"]
 
 
 PROBE = """

@@ -8,11 +8,14 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +23,11 @@ import torch
 from PIL import Image
 
 import codecspec as cs
+from codecspec.evaluation import image_files
+from codecspec.runtime.codec import Codec
+from codecspec.runtime.evaluation.measurement import Measurement
+from codecspec.runtime.evaluation.run import EvaluationRun
+from codecspec.runtime.image_files import ImageFile
 from tests.cli.conftest import SCRIPTS, Command
 from tests.first_runs import as_if_compiled
 from tests.runtime.small_codecs import small
@@ -152,6 +160,96 @@ def test_failures_are_said_at_the_end(command: Command, models: Path, pictures: 
     assert done.err.splitlines()[-1] == "2 failed"
 
 
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
+    """Pairs of a spec and an image that fail."""
+    measured, wrong = EvaluationRun._measured, set[tuple[str, str]]()
+
+    def fails(
+        run: EvaluationRun, codec: Codec, file: ImageFile, where: str, meanwhile: Callable[[], None]
+    ) -> Measurement:
+        if (codec.spec.name, Path(where).name) in wrong:
+            meanwhile()
+            raise MemoryError("as the test says")
+        return measured(run, codec, file, where, meanwhile)
+
+    monkeypatch.setattr(EvaluationRun, "_measured", fails)
+    return wrong
+
+
+def _rates(content: dict[str, Any], averages: str) -> list[float]:
+    return [model[averages]["bpp_estimated"] for model in content["models"]]
+
+
+def test_averages_over_different_images(
+    command: Command, models: Path, pictures: Path, failing: set[tuple[str, str]]
+) -> None:
+    shutil.copy(pictures / "a.png", pictures / "c.png")
+    names = ("bmshj2018-hyperprior", "mbt2018-mean")
+    given = [models / f"{name}.safetensors" for name in names]
+    failing |= {(names[0], "a.png"), (names[1], "b.png")}
+    done = command("codecspec", "eval", *given, pictures, "--estimate")
+    assert done.code == 2
+    lines = done.out.splitlines()
+    said = f"these averages are over different images ({given[0]} 2, {given[1]} 2); over the 1 that all have:"
+    table = lines[lines.index(said) + 1 :]
+    assert table[0].split()[0] == "model"
+
+    content = json.loads(command("codecspec", "eval", *given, pictures, "--estimate", "--json").out)
+    assert content["common_images"] == ["c.png"]
+    of_c = [next(row for row in model["images"] if row["image"] == "c.png") for model in content["models"]]
+    assert _rates(content, "averages_over_common_images") == [row["bpp_estimated"] for row in of_c]
+    assert _rates(content, "averages_over_common_images") != _rates(content, "averages")
+    assert [line.split()[2] for line in table[1:3]] == [f"{row['bpp_estimated']:.4f}" for row in of_c]
+
+
+def test_no_image_that_all_models_have(
+    command: Command, models: Path, pictures: Path, failing: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    failing |= {("bmshj2018-hyperprior", "a.png"), ("mbt2018-mean", "b.png")}
+    given = sorted(models.iterdir())
+    done = command("codecspec", "eval", *given, pictures, "--estimate", "-q", "-o", tmp_path / "out")
+    assert f"({given[0]} 1, {given[1]} 1), and no image is common to all" in done.out
+    content = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert content["common_images"] == []
+    assert [model["averages_over_common_images"] for model in content["models"]] == [None, None]
+
+
+def test_the_same_images_need_no_word(command: Command, models: Path, pictures: Path) -> None:
+    done = command("codecspec", "eval", *sorted(models.iterdir()), pictures, "--estimate", "-q")
+    assert done.code == 0
+    assert "different images" not in done.out
+
+
+def test_a_curve_over_different_images_says_so(
+    command: Command, models: Path, pictures: Path, failing: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    model = models / "mbt2018-mean.safetensors"
+    command("codecspec", "eval", model, pictures, "--estimate", "-o", tmp_path / "one")
+    assert _description(tmp_path / "one").startswith("means over 2 images on cpu")
+    failing.add(("mbt2018-mean", "b.png"))  # the first model has it from before
+    command("codecspec", "eval", model, "mbt2018-mean", pictures, "--estimate", "-o", tmp_path / "one")
+    assert _description(tmp_path / "one").startswith("means over different 1 or 2 images on cpu")
+
+
+def _description(folder: Path) -> str:
+    return str(json.loads((folder / "curve-mbt2018-mean.json").read_text())["description"])
+
+
+def test_images_are_listed_once(
+    command: Command, models: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = []
+
+    def files(images: str) -> list[tuple[str, Path]]:
+        listed.append(images)
+        return image_files(images)
+
+    monkeypatch.setattr("codecspec.evaluation.image_files", files)
+    assert command("codecspec", "eval", models / "mbt2018-mean.safetensors", pictures, "--estimate").code == 0
+    assert listed == [str(pictures)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -220,7 +318,7 @@ def test_an_interrupt_says_what_is_kept_where_anything_is(
         (out / "measured.jsonl").write_text(held)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("codecspec.evaluation.evaluate", interrupted)
+    monkeypatch.setattr("codecspec.evaluation.evaluate_files", interrupted)
     done = command("codecspec", "eval", "mbt2018-mean", pictures, "-o", out)
     note = f"note: what was measured is kept in {out}; the same command resumes from there\n" if held else ""
     assert (done.code, done.out, done.err) == (130, "", f"{note}interrupted\n")

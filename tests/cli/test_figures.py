@@ -99,6 +99,7 @@ FIGURES: dict[str, dict[str, str]] = {
         "models.*decode_s": CLOCK,
         "models.*peak*": PEAK,
         "models.*.averages.*": MEANS,
+        "models.*.averages_over_common_images.*": "cli/test_eval.py::test_averages_over_different_images",
         "models.*.images.*": OF_AN_IMAGE,
     },
     "codecspec inspect": {

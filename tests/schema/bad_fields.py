@@ -147,7 +147,7 @@ VALUES = [
     Bad("infinite", spoilt("slope: i", "slope: ^1e999"), "E-value", ("'slope' is inf", "a finite number")),
     Bad("zero-channels", spoilt("out: M, k", "out: ^0, k"), "E-value", ("'out' is 0", "at least 1")),
     Bad("negative-channels", spoilt("out: M, k", "out: ^-16, k"), "E-value", ("'out' is -16", "at least 1")),
-    Bad("negative-by-expression", spoilt("out: M, k", "out: ^N-M, k"), "E-value", ("'out' is 'N-M'", "at least 1")),
+    Bad("negative-by-expression", spoilt("out: M, k", "out: ^N-M, k"), "E-value", ("'out' is -8 (N-M)", "at least 1")),
     Bad("too-many-channels", spoilt("out: M, k", "out: ^70000, k"), "E-value", ("is 70000", "at most 65536")),
     Bad("too-large-kernel", spoilt("kernel: 3", "kernel: ^301"), "E-value", ("'kernel' is 301", "at most 255")),
     Bad("zero-stride", spoilt("out: 2*M, stride: 2", "out: 2*M, stride: ^0"), "E-value", ("is 0", "at least 1")),

@@ -218,7 +218,7 @@ SLICES = [
         "leaf-count-negative",
         _leaf("{type: gaussian, count: ^slices - 5}"),
         "E-value",
-        ("'count' is 'slices - 5'", "at least 0"),
+        ("'count' is -1 (slices - 5)", "at least 0"),
     ),
     Bad(
         "leaf-open-ended-twice",

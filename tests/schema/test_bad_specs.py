@@ -139,10 +139,39 @@ def test_a_block_that_is_wrong_in_an_anchor_is_said_once(tmp_path: Path) -> None
     assert len(caught.value.problems) == 1
 
 
-def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match="the spec cannot be read: it is a directory") as caught:
+@pytest.mark.parametrize(
+    ("inside", "hint"),
+    [
+        ((), ""),
+        (("a.yaml", "notes.txt"), "there is one in it: {folder}/a.yaml"),
+        (("b.yml", "a.yaml"), "one of the 2 in it: {folder}/a.yaml, ..; `codecspec stats {folder}/*.yaml` checks and"),
+    ],
+    ids=["empty", "one", "two"],
+)
+def test_a_folder(tmp_path: Path, inside: tuple[str, ...], hint: str) -> None:
+    for name in inside:
+        (tmp_path / name).touch()
+    with pytest.raises(
+        SchemaError, match="it is a directory, and a spec is a YAML file or a name in the zoo"
+    ) as caught:
         load_spec(tmp_path)
-    assert (caught.value.code, caught.value.where) == ("E-unreadable", f"{tmp_path}:1:1")
+    assert (caught.value.code, caught.value.where) == ("E-unreadable", str(tmp_path))
+    assert caught.value.hint.startswith(hint.format(folder=tmp_path))
+    assert inside or not caught.value.hint
+
+
+def test_a_folder_without_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "papers").mkdir()
+    with pytest.raises(SchemaError, match="at papers: it is a directory"):
+        load_spec("papers")
+
+
+def test_a_typo_in_the_name_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").touch()
+    with pytest.raises(SchemaError, match="no such file") as caught:
+        load_spec(tmp_path / "mien.yaml")
+    assert caught.value.hint == "did you mean 'mine.yaml'?"
 
 
 def test_no_such_file(tmp_path: Path) -> None:

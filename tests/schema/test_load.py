@@ -15,8 +15,9 @@ from codecspec.schema.blocks import ConvSpec, LeakyReLUSpec, SequenceSpec
 from codecspec.schema.channel_groups import ChannelGroupsSpec
 from codecspec.schema.errors import SchemaError
 from codecspec.schema.leaves import GaussianSpec
-from codecspec.schema.load import find_spec, load_spec, parse_spec
+from codecspec.schema.load import load_spec, parse_spec
 from codecspec.schema.model import ModelSpec
+from codecspec.schema.spec_files import find_spec
 from tests.schema.bad_spec import GROUPS, TINY, spoilt
 
 
@@ -61,32 +62,32 @@ def test_a_param_that_follows_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "code", "message"),
+    ("value", "said", "code", "message"),
     [
-        ("lambda: 3", "E-expression", "param N: 'lambda: 3' is not allowed"),
-        ("M", "E-unknown-param", "param N: 'M' names no param"),
-        ("", "E-expression", "param N: '' is not an expression"),
-        (True, "E-value", "a number or a list of numbers, found true"),
-        (None, "E-value", "found nothing"),
-        ([[1]], "E-value", "found a list of 1|found \\[1\\]"),
-        (float("nan"), "E-value", "is not between"),
-        (10**5000, "E-value", "is not between"),
-        ([1] * 2000, "E-value", "a list of 2000 items; at most 1024"),
+        ("lambda: 3", "lambda: 3", "E-expression", "param N: 'lambda: 3' is not allowed"),
+        ("M", "M", "E-unknown-param", "param N: 'M' names no param"),
+        ("", "", "E-expression", "param N: '' is not an expression"),
+        (True, "true", "E-value", "a number or a list of numbers, found true"),
+        (None, "null", "E-value", "found nothing"),
+        ([[1]], "[[1]]", "E-value", "found a list of 1|found \\[1\\]"),
+        (float("nan"), "nan", "E-value", "is not between"),
+        (10**5000, f"1{'0' * 48}...", "E-value", "is not between"),
+        ([1] * 2000, f"[{'1,' * 24}...", "E-value", "a list of 2000 items; at most 1024"),
     ],
     ids=["lambda", "later", "empty", "bool", "none", "nested", "nan", "huge", "long"],
 )
-def test_a_param_of_the_caller_that_is_none(value: Any, code: str, message: str) -> None:
+def test_a_param_of_the_caller_that_is_none(value: Any, said: str, code: str, message: str) -> None:
     with pytest.raises(SchemaError, match=message) as caught:
         parse_spec(TINY, N=value)
-    assert (caught.value.code, caught.value.where) == (code, "--set N")
+    assert (caught.value.code, caught.value.where) == (code, f"--set N={said}")
 
 
 def test_unknown_params_of_the_caller() -> None:
     with pytest.raises(SchemaError, match="no param 'K'; params: N, M, depths") as caught:
         load_spec(parse_spec(TINY), K=1, depth=2)
     assert [(p.code, p.where, p.hint) for p in caught.value.problems] == [
-        ("E-unknown-param", "--set K", ""),
-        ("E-unknown-param", "--set depth", "did you mean 'depths'?"),
+        ("E-unknown-param", "--set K=1", ""),
+        ("E-unknown-param", "--set depth=2", "did you mean 'depths'?"),
     ]
 
 
@@ -177,7 +178,7 @@ def test_repeats_in_a_sequence_and_of_nothing() -> None:
 
 
 def test_a_repeat_that_leaves_nothing() -> None:
-    with pytest.raises(SchemaError, match=r"'h_a' is \[\]; it must be at least 1 item") as caught:
+    with pytest.raises(SchemaError, match=r"'h_a' is \[\]; it must be a list of at least 1 item") as caught:
         parse_spec(spoilt("h_a: [{type: conv, out: N, stride: 2}]", "h_a: [{repeat: {count: 0, blocks: []}}]"))
     assert len(caught.value.problems) == 1
 
