@@ -48,6 +48,44 @@ def test_every_part_has_its_figures(command: Command, tmp_path: Path) -> None:
     assert "numerics fast" in done.err
 
 
+def test_the_table_by_hand(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Medians, shares and units of runs that are given; a MAC is two FLOP, and GEMM's rate is the better of its two."""
+    forward = {
+        "seconds": [0.5, 0.25, 4.0],
+        "cpu_seconds": [1.0, 9.0, 2.0],
+        "page_faults": [30, 1_000, 70_000],
+        "peak_mib": [900.4, 1_200.6, 1_000.0],
+        "parts": {"g_a": [0.125, 0.2, 0.1], "coding": [0.3, 0.0, 0.06]},
+        "part_page_faults": {"g_a": [5, 1, 300], "coding": [2_000, 3, 4]},
+        "part_peak_mib": {"g_a": 1_024.3, "coding": 12.0},
+    }
+    load = {**forward, "seconds": [2.0], "cpu_seconds": [2.5], "page_faults": [7], "peak_mib": [80.0], "parts": {}}
+    content = {
+        "model": "m.safetensors",
+        "numerics": "fast",
+        "kept_memory": True,
+        "size": "30x20",
+        "machine": {"cpu": "A CPU", "threads": 3, "torch": "9.9"},
+        "gemm_gmacs_per_second": [40.0, 50.0],
+        "gmacs": {"g_a": 5.0, "g_s": 600.0},
+        "work": {"load": load, "forward": forward},
+    }
+    monkeypatch.setattr("codecspec.cli.bench._measured", lambda *given: content)
+    done = command("codecspec", "bench", "m.safetensors")
+    assert [" ".join(line.split()) for line in done.out.splitlines()] == [
+        "median s least most CPU s GFLOP of GEMM page faults peak MiB",
+        "load 2.000 2.000 2.000 2.500 7 80",
+        "forward 0.500 0.250 4.000 2.000 10.00 20% 1,000 1,201",
+        "g_a 0.125 0.100 0.200 10.00 80% 5 1,024",
+        "coding 0.060 0.000 0.300 4 12",
+    ]
+    assert done.err.splitlines() == [
+        "m.safetensors at 30x20, numerics fast, freed memory kept, 3 threads of A CPU, torch 9.9; "
+        "GEMM 100 GFLOP/s in the same run",
+        "note: GEMM went from 80 to 100 GFLOP/s meanwhile: the machine was busy, try again",
+    ]
+
+
 def test_a_forward_by_inductor_stands_beside(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What inductor makes is torch's affair; here the graph runs as it is."""
     asked: list[dict[str, object]] = []
@@ -97,9 +135,13 @@ def test_two_files_are_compared(command: Command, tmp_path: Path) -> None:
     for own in work.values():
         own["seconds"] = [seconds / 4 for seconds in own["seconds"]]
     second.write_text(json.dumps({**found, "size": "1x1"}))
+    seconds = work["forward"]["seconds"]
+    again = json.loads(command("codecspec", "bench", "--compare", str(first), str(second), "--json").out)["work"]
+    assert again["forward"]["first_s"] == pytest.approx(4 * sum(seconds) / 2), "the median of two is their mean"
+    assert again["forward"]["second_s"] == pytest.approx(sum(seconds) / 2)
     done = command("codecspec", "bench", "--compare", str(first), str(second))
     rows = {line[:18].strip(): line.split() for line in done.out.splitlines()[1:]}
-    assert rows["forward"][-1] == "4.00"
+    assert rows["forward"] == ["forward", f"{2 * sum(seconds):.3f}", f"{sum(seconds) / 2:.3f}", "4.00"]
     assert rows["g_a"][-1] == "1.00"
     assert "the two differ in size" in done.err
 

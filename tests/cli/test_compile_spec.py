@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import codecspec as cs
 from codecspec import specs
@@ -219,6 +221,48 @@ def test_the_tree_adds_up_to_the_plan(command: Command, name: str) -> None:
         next(word for word in line.split() if word in kinds) for line in nodes.splitlines()[1:] if line.split()[1:]
     ]
     assert found == [node.kind for node in plan.walk()]
+
+
+def columns(lines: list[str], titles: list[str]) -> list[dict[str, str]]:
+    """The cells of a table by its titles: the first is on the left, the others end where their titles do."""
+    head, *rows = lines
+    ends = [head.index(title) + len(title) for title in titles]
+    return [{t: row[e - 12 : e].rpartition("  ")[2].strip() for t, e in zip(titles, ends, strict=True)} for row in rows]
+
+
+@pytest.mark.parametrize("name", ["mbt2018-mean", "elic", "wacnn"])
+def test_each_row_of_the_tree_is_what_torch_says(command: Command, name: str) -> None:
+    """Channels, resolution, tensors, parameters and multiply-accumulates of each module, from a forward pass."""
+    side = 256
+    codec = small(name)
+    codec.numerics = "reference"
+    plan = cs.lower(codec.spec)
+    sizes: dict[str, tuple[int, int, Fraction]] = {}
+
+    def watch(path: str, given: Any, out: Any) -> None:
+        if len(given) == 1 and isinstance(out, torch.Tensor):
+            sizes[path] = given[0].shape[1], out.shape[1], Fraction(out.shape[-1], side)
+
+    for node in plan.walk():
+        module = codec.get_submodule(node.path)
+        module.register_forward_hook(lambda _, given, out, path=node.path: watch(path, given, out))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        codec(images(1, side, side))
+    flops = {path.removeprefix("Codec."): sum(ops.values()) for path, ops in counter.get_flop_counts().items()}
+    params = [f"--set={key}={value}" for key, value in SMALL[name].items()]
+    lines = command("compile-spec", name, "--tree", *params).out.partition("part ")[0].splitlines()
+    rows = columns(lines, ["channels", "at", "tensors", "parameters", "kMAC/px"])
+    assert len(sizes) > 20
+    for node, row in zip(plan.walk(), rows, strict=True):
+        module = codec.get_submodule(node.path)
+        parameters = sum(each.numel() for each in module.parameters())
+        assert (row["tensors"] or "0", row["parameters"] or "0") == (str(len(module.state_dict())), f"{parameters:,}")
+        if node.path in sizes:
+            before, after, scale = sizes[node.path]
+            assert row["channels"] == (str(before) if before == after else f"{before} > {after}"), node.path
+            assert row["at"] == str(scale), node.path
+            kmacs = flops.get(node.path, 0) / 2 / side**2 / 1000
+            assert float(row["kMAC/px"].replace(",", "") or 0) == pytest.approx(kmacs, abs=6e-4), node.path
 
 
 def test_the_tree_is_shown_if_nothing_else_is_asked(command: Command) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 import codecspec as cs
 from codecspec.runtime.codec import Codec
 from codecspec.runtime.evaluation.evaluation import Failure, Row
+from codecspec.runtime.evaluation.measurement import Measurement, is_large
 from codecspec.runtime.evaluation.reports import as_content, as_csv, as_results
 from codecspec.runtime.image_files import read_image
 from codecspec.runtime.results import read_results
@@ -83,6 +84,15 @@ def test_a_gap_is_said_with_its_cause(codec: Codec, pictures: Path) -> None:
         assert abs(row.measured.gap or 0) > 0.01, "small images have large headers"
         assert f"{row.measured.num_bytes:,} bytes for likelihoods of" in row.measured.cause
         assert "header and chunk table +" in row.measured.cause
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "large"), [(991, False), (989, True), (1_000, False), (1_009, False), (1_011, True), (None, False)]
+)
+def test_a_gap_is_large_above_one_percent(num_bytes: int | None, large: bool) -> None:
+    """Of a file for likelihoods of 1,000 bytes, either way."""
+    found = Measurement(10, 10, 8, num_bytes, 8_000.0, 30.0, 30.0, None, None, None, 0)
+    assert is_large(found.gap) is large
 
 
 def test_averages(codec: Codec, pictures: Path) -> None:
