@@ -164,10 +164,39 @@ def test_wrong_use_is_told(command: Command, arguments: list[str], said: str) ->
     assert said in done.said
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"work": {"load": 3}}', '{"work": {"load": {"seconds": []}}}'])
-def test_a_file_that_is_none_of_ours_is_told(command: Command, tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "Expecting value"),
+        ("[" * 100_000, "maximum recursion depth"),
+        ("[]", "it has no `work`"),
+        ("{}", "it has no `work`"),
+        ('{"work": []}', "work: Input should be"),
+        ('{"work": {"load": 3}}', "work.load: Input should be"),
+        ('{"work": {"load": {"seconds": [1]}}}', "work.load.parts: Field required"),
+        ('{"work": {"load": {"seconds": [], "parts": {}}}}', "work.load.seconds: List should have at least 1 item"),
+        *(
+            (f'{{"work": {{"load": {{"seconds": [{seconds}], "parts": {{}}}}}}}}', "work.load.seconds.0: Input should be")
+            for seconds in ('"1"', "null", "true", "[1]", "NaN", "1e999", "-1", "9" * 400, "9" * 5_000)
+        ),
+        ('{"work": {"load": {"seconds": {"1": 1}, "parts": {}}}}', "work.load.seconds: Input should be a valid list"),
+        ('{"work": {"load": {"seconds": [1], "parts": {"g_a": "123"}}}}', "work.load.parts.g_a: Input should be"),
+    ],
+)
+def test_a_file_that_is_none_of_ours_is_told(command: Command, tmp_path: Path, content: str, why: str) -> None:
     file = tmp_path / "x.json"
     file.write_text(content)
     done = command("codecspec", "bench", "--compare", str(file), str(file))
     assert (done.code, done.out) == (2, "")
-    assert "not a file that `codecspec bench -o` wrote" in done.said
+    assert f"not a file that `codecspec bench -o` wrote: {why}" in done.said
+
+
+def test_names_in_a_file_are_one_line_each(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    work = {"\x1b[2J[bold]\n": {"seconds": [2], "parts": {"[red]": [0]}}}
+    file.write_text(json.dumps({"work": work}))
+    lines = command("codecspec", "bench", "--compare", str(file), str(file)).out.splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        [r"\x1b[2J[bold]\n", "2.000", "2.000", "1.00"],
+        ["[red]", "0.000", "0.000"],
+    ]
