@@ -118,6 +118,11 @@ def test_what_is_no_results(tmp_path: Path, content: Any, says: str) -> None:
     assert len(str(caught.value)) < 500
 
 
+def test_a_file_of_a_mebibyte_is_read(tmp_path: Path) -> None:
+    text = json.dumps(PUBLISHED)
+    assert read_results(written(tmp_path, text + " " * (2**20 - len(text)))).name == "bpg"
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="it cannot be read: No such file"):
         read_results(tmp_path / "none.json")
