@@ -114,10 +114,10 @@ def _require_apart(curve: Curve) -> None:
     (least, worst), (most, best) = curve.points[0], curve.points[-1]
     for (rate, quality), (more, better) in pairwise(curve.points):
         decades = math.log10(more) - math.log10(rate), math.log10(most) - math.log10(least)
-        if min(decades[0] / decades[1], (better - quality) / (best - worst)) < CLOSEST:
+        if decades[0] <= CLOSEST * decades[1] or better - quality <= CLOSEST * (best - worst):
             message = (
-                f"the points at {rate:.12g} bits per pixel, {quality:.12g} dB and at {more:.12g}, {better:.12g} are too "
-                f"close together: less than {CLOSEST:g} of the curve's range"
+                f"the points at {rate:.12g} bits per pixel, {quality:.12g} dB and at {more:.12g}, {better:.12g} are "
+                f"too close together: less than {CLOSEST:g} of the curve's range"
             )
             raise ResultsError("E-curves", curve.name, message, LEAVE_OUT)
 
@@ -127,8 +127,8 @@ def _require_sense(decades: dict[Method, float], anchor: Curve, test: Curve) -> 
     for method, distance in decades.items():
         if abs(distance) > MOST_DECADES:
             message = (
-                f"{method} interpolation gives 10^{distance:.3g} times the rate of {anchor.name}: no curve goes smoothly "
-                "through the points of one of the two"
+                f"{method} interpolation gives 10^{distance:.3g} times the rate of {anchor.name}: no curve goes "
+                "smoothly through the points of one of the two"
             )
             raise ResultsError("E-curves", test.name, message, LEAVE_OUT)
 

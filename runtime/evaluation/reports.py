@@ -105,7 +105,7 @@ def _rate(point: Averages) -> float:
 
 def _counted(points: list[Averages]) -> str:
     counts = sorted({each.images for each in points})
-    return f"means over {' or '.join(map(str, counts))} images"
+    return f"means over {' or '.join(map(str, counts))} {'image' if counts == [1] else 'images'}"
 
 
 def _model(model: ModelEvaluation) -> dict[str, Any]:

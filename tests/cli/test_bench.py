@@ -176,7 +176,10 @@ def test_wrong_use_is_told(command: Command, arguments: list[str], said: str) ->
         ('{"work": {"load": {"seconds": [1]}}}', "work.load.parts: Field required"),
         ('{"work": {"load": {"seconds": [], "parts": {}}}}', "work.load.seconds: List should have at least 1 item"),
         *(
-            (f'{{"work": {{"load": {{"seconds": [{seconds}], "parts": {{}}}}}}}}', "work.load.seconds.0: Input should be")
+            (
+                f'{{"work": {{"load": {{"seconds": [{seconds}], "parts": {{}}}}}}}}',
+                "work.load.seconds.0: Input should be",
+            )
             for seconds in ('"1"', "null", "true", "[1]", "NaN", "1e999", "-1", "9" * 400, "9" * 5_000)
         ),
         ('{"work": {"load": {"seconds": {"1": 1}, "parts": {}}}}', "work.load.seconds: Input should be a valid list"),

@@ -76,7 +76,9 @@ def test_marks_and_lines_stand_where_their_figures_are(tmp_path: Path) -> None:
     lines = re.findall(r'<path d="(M [^"]+)" clip-path', svg.decode())
     corners = [list(zip(*[iter(map(float, re.findall(r"-?[\d.]+", line)))] * 2, strict=True)) for line in lines]
     for own in marks:
-        assert any(len(line) == len(own) and line == [pytest.approx(mark, abs=0.01) for mark in own] for line in corners)
+        assert any(
+            len(line) == len(own) and line == [pytest.approx(mark, abs=0.01) for mark in own] for line in corners
+        )
 
 
 def test_axes_and_legend_say_what_they_are() -> None:

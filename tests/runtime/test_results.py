@@ -58,7 +58,9 @@ def test_the_older_forms(tmp_path: Path) -> None:
 
 
 def test_of_two_names_of_a_metric_the_newer_counts() -> None:
-    results = Results("x", {"bpp": (1.0,), "psnr": (40.0,), "psnr-rgb": (30.0,), "ms-ssim": (0.9,), "ms-ssim-rgb": (0.0,)})
+    results = Results(
+        "x", {"bpp": (1.0,), "psnr": (40.0,), "psnr-rgb": (30.0,), "ms-ssim": (0.9,), "ms-ssim-rgb": (0.0,)}
+    )
     assert results.curve("psnr").points == ((1.0, 30.0),)
     assert results.curve("ms-ssim").points == ((1.0, 0.0),), "and an MS-SSIM of 0 is 0 dB"
 
@@ -67,7 +69,9 @@ def test_a_name_has_no_control_characters(tmp_path: Path) -> None:
     assert read_results(written(tmp_path, PUBLISHED | {"name": "a\x1b[31m\nb"})).name == "a [31m b"
 
 
-@pytest.mark.parametrize("values", [[None, 0.3], ["fast", "slow"], [0.1], 0.2, [1e13, 1], [True, False], {"mean": 1}, []])
+@pytest.mark.parametrize(
+    "values", [[None, 0.3], ["fast", "slow"], [0.1], 0.2, [1e13, 1], [True, False], {"mean": 1}, []]
+)
 def test_what_others_keep_beside_is_theirs(tmp_path: Path, values: Any) -> None:
     """Only the figures of curves must be lists of numbers; another that is one is kept."""
     results = {"bpp": [0.1, 0.5], "psnr-rgb": [27, 32], "encoding_time": values, "decoding_time": [1, 2.5]}

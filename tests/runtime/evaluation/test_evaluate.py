@@ -149,7 +149,7 @@ def test_averages(codec: Codec, pictures: Path) -> None:
 
 
 def test_averages_by_hand() -> None:
-    """Of 100 and 300 pixels: means of the images' own figures, decibels too, but for rates of all bits by all pixels."""
+    """Of 100 and 300 pixels: means of the images' own figures, decibels too, but rates of all bits by all pixels."""
     found = averages(
         [
             Measurement(10, 10, 8, 50, 200.0, 20.0, 21.0, 0.9, 1.0, 3.0, 7),
