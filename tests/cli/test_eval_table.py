@@ -42,7 +42,7 @@ def test_figures_stand_below_their_titles() -> None:
 
 @pytest.mark.parametrize(
     ("num_bytes", "shown"),
-    [(49_152, " +0.8% "), (97_500, "+100.0%!"), (48_140, " -1.2%!"), (48_300, " -0.9% "), (None, "  - ")],
+    [(49_152, " +0.8% "), (97_500, "+100.0%!"), (48_140, " -1.3%!"), (48_300, " -0.9% "), (None, "  - ")],
 )
 def test_a_gap_over_one_percent_has_its_mark(num_bytes: int | None, shown: str) -> None:
     row = table("a.png").row("a.png", "768x512", replace(ROW, num_bytes=num_bytes))
