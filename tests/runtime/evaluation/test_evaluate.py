@@ -17,7 +17,7 @@ from PIL import Image
 
 import codecspec as cs
 from codecspec.runtime.codec import Codec
-from codecspec.runtime.evaluation import measurement
+from codecspec.runtime.evaluation import journal, measurement
 from codecspec.runtime.evaluation.evaluation import Failure, Row, averages
 from codecspec.runtime.evaluation.measurement import Measurement, is_large
 from codecspec.runtime.evaluation.reports import as_content, as_csv, as_results
@@ -241,13 +241,39 @@ def test_a_result_belongs_to_model_image_and_settings(codec: Codec, pictures: Pa
     assert not resumed(other)
     with codec.computing("reference"):
         assert not resumed(codec)
+    assert not resumed(small("mbt2018-mean").double()), "the same weights, as a digest says them, in another precision"
     assert not resumed(codec, coder="compressai")
+    assert not resumed(codec, profile="exact")
+    assert not resumed(codec, max_memory="8GB")
     assert not resumed(codec, estimate=True)
+    assert resumed(codec)
+    swapped = cs.parse_spec(
+        "codecspec: 1\nname: swapped\nextends: mbt2018-mean\nparams: {N: 12, M: 18}\n"
+        "latent_codec: {y: {type: gaussian, chunks: [means, scales]}}\n"
+    )
+    other = cs.compile_spec(swapped)
+    other.load_state_dict(codec.state_dict())
+    assert not resumed(other), "the same weights and tables, that another spec reads otherwise"
+    stale = small("mbt2018-mean")
+    stale.prepare_tables()
+    lengths = stale.state_dict()["latent_codec.z.entropy_bottleneck._cdf_length"]
+    cdf = stale.state_dict()["latent_codec.z.entropy_bottleneck._quantized_cdf"]
+    cdf[0, 1 : lengths[0]] = 65_536 - torch.arange(lengths[0] - 2, -1, -1)
+    stale.load_state_dict(stale.state_dict())
+    assert not resumed(stale), "the same weights with other tables"
     image.write_bytes((pictures / "below" / "c.png").read_bytes())
     assert not resumed(codec)
     image.rename(tmp_path / "y.png")
     image = tmp_path / "y.png"
     assert resumed(codec)
+
+
+def test_another_version_of_what_is_measured(
+    codec: Codec, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cs.evaluate(codec, pictures / "b.png", folder=tmp_path)
+    monkeypatch.setattr(journal, "_VERSION", -1)
+    assert not cs.evaluate(codec, pictures / "b.png", folder=tmp_path).rows[0].resumed
 
 
 def test_a_journal_that_says_anything_is_measured_again(codec: Codec, pictures: Path, tmp_path: Path) -> None:
