@@ -63,6 +63,23 @@ def test_times_are_those_of_a_clock_that_only_coding_moves(tmp_path: Path, monke
     assert (found.models[0].averages.encode_s, found.models[0].averages.decode_s) == (ENCODE_S, DECODE_S)
 
 
+def test_times_of_several_models_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / "a.PNG")
+    for name in ("x", "y"):
+        cs.save(small("mbt2018-mean"), tmp_path / f"{name}.safetensors")
+    clock = Clock()
+    for module in (evaluation, measurement, run):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(evaluation, "_opened", clock.takes(OPEN_S, evaluation._opened))
+    monkeypatch.setattr(run, "encode_image", clock.takes(WARM_S, run.encode_image))
+    monkeypatch.setattr(measurement, "encode_image", clock.takes(ENCODE_S, measurement.encode_image))
+    models = [tmp_path / name for name in ("x.safetensors", "none.safetensors", "y.safetensors")]
+    found = cs.evaluate(models, tmp_path)
+    assert [(row.model, row.image) for row in found.rows] == [(str(models[0]), "a.PNG"), (str(models[2]), "a.PNG")]
+    assert (found.opening_s, found.warming_s, found.coding_s) == (3 * OPEN_S, 2 * WARM_S, 2 * ENCODE_S)
+    assert found.wall_s == found.opening_s + found.warming_s + found.coding_s
+
+
 @pytest.mark.parametrize("estimate", [False, True])
 def test_a_peak_is_that_of_coding_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimate: bool) -> None:
     """It begins anew with each image, and ends before the next image is read or any two are compared."""
