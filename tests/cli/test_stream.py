@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 
 import codecspec as cs
 from codecspec.runtime.streams.container import Stream
+from codecspec.runtime.streams.image_streams import encode_image
+from codecspec.runtime.streams.rate_report import PartRate
 from tests.cli.conftest import Command
 from tests.runtime.small_codecs import images, small
 
@@ -73,6 +76,11 @@ def test_with_a_model_it_says_what_likelihoods_say(command: Command, coded: Path
     done = command("codecspec", "stream", coded, "-m", tmp_path / "elic.safetensors")
     assert done.code == 0
     assert f"{coded.stat().st_size:,} bytes for likelihoods of" in done.out
+    said = command("codecspec", "stream", coded, "-m", tmp_path / "elic.safetensors", "--json").out
+    rates: list[PartRate] = []
+    encode_image(small("elic"), images(1, 70, 100), rates=rates)
+    for chunk, rate in zip(json.loads(said)["chunks"], rates, strict=True):
+        assert {name: chunk[name] for name in chunk if name not in ("name", "bytes")} == asdict(rate)
     cs.save(small("wacnn"), tmp_path / "wacnn.safetensors")
     done = command("codecspec", "stream", coded, "-m", tmp_path / "wacnn.safetensors")
     assert done.code == 2
