@@ -147,6 +147,7 @@ def test_boxes_say_what_the_spec_says() -> None:
     assert (boxes["g_a"]["title"], boxes["g_a"]["meaning"]) == ("g_a", "analysis")
     head = boxes["latent_codec.y.channel_context.y1.mean_cc"]
     assert (head["title"], head["meaning"]) == ("entropy_transform", "mean_cc")
+    assert head["says"] == "3x3, widths 224 176 128 64"
 
 
 def test_a_stage_is_folded_and_says_what_is_in_it() -> None:

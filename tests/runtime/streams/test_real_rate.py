@@ -96,8 +96,8 @@ def test_a_report_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     less = [PartRate(1_000, 8_000.0, 7_200.0, 0, 0.0)]
     [*_, total] = described(monkeypatch, less, [890], [0])
     assert total.strip() == (
-        "930 bytes for likelihoods of 1,000 (-7.0 %): coding tables -100 B, the coder -10 B, syndromes and checks +0 B, "
-        "header and chunk table +40 B"
+        "930 bytes for likelihoods of 1,000 (-7.0 %): coding tables -100 B, the coder -10 B, syndromes and checks "
+        "+0 B, header and chunk table +40 B"
     )
 
 
