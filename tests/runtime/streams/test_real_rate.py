@@ -84,13 +84,13 @@ def described(monkeypatch: pytest.MonkeyPatch, rates: list[PartRate], sizes: lis
 
 
 def test_a_report_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = [PartRate(1_000, 8_000.0, 8_080.0, 3, 100.0), PartRate(20, 160.0, 240.0, 0, 0.0)]
+    rates = [PartRate(1_000, 8_000.0, 8_080.0, 3, 100.0), PartRate(20, 160.0, 240.0, 1, 9.0)]
     lines = [" ".join(line.split()) for line in described(monkeypatch, rates, [1_030, 25], [10, 2])]
     assert lines == [
         "part symbols likelihoods tables escapes coded checks",
         "z 1,000 1,000 B 1,010 B 3 1,020 B 10 B",
-        "y 20 20 B 30 B 0 23 B 2 B",
-        "1,095 bytes for likelihoods of 1,020 (+7.4 %): coding tables +20 B, the values of 3 escapes, and the coder "
+        "y 20 20 B 30 B 1 23 B 2 B",
+        "1,095 bytes for likelihoods of 1,020 (+7.4 %): coding tables +20 B, the values of 4 escapes, and the coder "
         "+3 B, syndromes and checks +12 B, header and chunk table +40 B",
     ]
     less = [PartRate(1_000, 8_000.0, 7_200.0, 0, 0.0)]
@@ -126,15 +126,15 @@ def test_bits_of_tables_and_of_escapes() -> None:
     state["_quantized_cdf"] = cdf.expand(channels, -1).contiguous()
     for name in ("_offset", "_cdf_length", "_quantized_cdf"):
         model.register_buffer(name, state[name])
-    symbols = torch.tensor([[0, 1, 2, 3, -1, 9]]).expand(channels, -1).int().numpy()
+    symbols = torch.tensor([[0, 1, 2, 3, -1, 9, 1]]).expand(channels, -1).int().numpy()
     rates: list[PartRate] = []
     meter = RateMeter(None, rates)  # type: ignore[arg-type]
-    rows = torch.arange(channels)[:, None].expand(-1, 6).flatten().int().numpy()
-    likelihoods = torch.tensor([0.5, 0.25, 0.125, 2**-10, 2**-20, 0.0]).expand(channels, -1).flatten()
+    rows = torch.arange(channels)[:, None].expand(-1, 7).flatten().int().numpy()
+    likelihoods = torch.tensor([0.5, 0.25, 0.125, 2**-10, 2**-20, 0.0, 1.0]).expand(channels, -1).flatten()
     meter._take_down(model, symbols.reshape(-1), rows, likelihoods)
     [rate] = rates
-    assert (rate.num_symbols, rate.num_escapes) == (6 * channels, 3 * channels)
-    assert rate.table_bits == pytest.approx(channels * (2 + 1 + 3 + 3 + 3 + 3))
+    assert (rate.num_symbols, rate.num_escapes) == (7 * channels, 3 * channels)
+    assert rate.table_bits == pytest.approx(channels * (2 + 1 + 3 + 3 + 3 + 3 + 1))
     least = math.log2(1e9)
     assert rate.likelihood_bits == pytest.approx(channels * (1 + 2 + 3 + 10 + 20 + least))
     assert rate.escape_bits == pytest.approx(channels * (10 + 20 + least))
