@@ -209,6 +209,33 @@ def test_sizes_are_those_of_the_files(command: Command, folder: Path, monkeypatc
     assert coded["bits_per_pixel"] == coded["bytes"] * 8 / (30 * 24)
 
 
+def test_what_is_printed_of_files_is_what_they_are(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from safetensors import safe_open
+
+    monkeypatch.chdir(folder)
+    with safe_open(folder / "x.safetensors", "pt") as file:
+        tensors = len(file.keys())
+    coding, parts = run(command, "codecspec compress")[1].splitlines()
+    size = (folder / "out.csp").stat().st_size
+    assert coding == f"a.png 30x24 -> out.csp: {size:,} bytes, {size * 8 / (30 * 24):.4f} bits per pixel"
+    assert parts.startswith("  g_a 0.")
+    assert run(command, "codecspec decompress")[1].splitlines()[0] == "x.csp -> out.png: 30x24"
+    saved = run(command, "codecspec convert")[1].splitlines()[-1]
+    assert saved == f"saved out.pth ({(folder / 'out.pth').stat().st_size:,} bytes)"
+    assert f"whose plan has exactly these {tensors} tensors (" in run(command, "infer-spec")[2]
+    (tmp_path / "x.safetensors").write_bytes((folder / "x.safetensors").read_bytes())
+    with (tmp_path / "large.safetensors").open("wb") as sparse:
+        sparse.truncate(1_234_567_890)
+    scanned = command("codecspec", "scan", tmp_path).out.splitlines()
+    large, known = (next(line.split() for line in scanned if line.startswith(name)) for name in ("large", "x."))
+    assert (large[1], large[-2:]) == ("-", ["1,234.6", "MB"])
+    small_size = (folder / "x.safetensors").stat().st_size / 1e6
+    assert known[-3:] == [str(tensors), f"{small_size:.1f}", "MB"]
+    assert scanned[-1] == "2 checkpoints, 1 of them known"
+
+
 def test_the_rate_of_gemm(monkeypatch: pytest.MonkeyPatch) -> None:
     """A product of n x n matrices is n^3 multiply-accumulates; half a second each by the clock, by turns slower."""
     from types import SimpleNamespace

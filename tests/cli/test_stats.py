@@ -69,6 +69,7 @@ def test_padding_is_said(command: Command) -> None:
     [
         (["wacnn", "--size", "768"], "E-usage at --size 768: a size is width and height in pixels"),
         (["wacnn", "--size", "123456x1"], "E-usage at --size 123456x1: an image's sides are 1 to 65535 pixels"),
+        (["wacnn", "--size", "1x123456"], "E-usage at --size 1x123456: an image's sides are 1 to 65535 pixels"),
         (["wacnn", "--size", "0x1"], "an image's sides are 1 to 65535 pixels"),
         (["wacn"], "E-no-such-spec at wacn:1:1: .* did you mean 'wacnn'?"),
         (["wacnn", "--set", "Q=1"], "no param 'Q'"),
