@@ -156,6 +156,14 @@ def test_json_is_the_plan(command: Command) -> None:
     state = cs.build(plan).state_dict()
     assert list(manifest) == list(plan.manifest())
     assert {key: each["shape"] for key, each in manifest.items()} == {k: list(t.shape) for k, t in state.items()}
+    assert {key: f"torch.{each['dtype']}" for key, each in manifest.items()} == {
+        k: str(t.dtype) for k, t in state.items()
+    }
+    learned = {key for key, _ in cs.build(plan).named_parameters()}
+    assert {key for key, each in manifest.items() if each["role"] == "parameter"} == learned
+    scales = {node["path"]: node["scale"] for node in nodes}
+    assert (scales["g_a.0"], scales["g_a"]) == (["1", "1/2"], ["1", "1/16"])
+    assert (scales["g_s.6"], scales["latent_codec.h_a"]) == (["1/2", "1"], ["1/16", "1/64"])
 
 
 def test_json_of_a_check_is_short(command: Command) -> None:
@@ -250,7 +258,10 @@ def test_each_row_of_the_tree_is_what_torch_says(command: Command, name: str) ->
         codec(images(1, side, side))
     flops = {path.removeprefix("Codec."): sum(ops.values()) for path, ops in counter.get_flop_counts().items()}
     params = [f"--set={key}={value}" for key, value in SMALL[name].items()]
-    lines = command("compile-spec", name, "--tree", *params).out.partition("part ")[0].splitlines()
+    tree, _, totals = command("compile-spec", name, "--tree", *params).out.partition("part ")
+    least = min(scale for _, _, scale in sizes.values())
+    assert f", images padded to multiples of {1 / least}, " in totals
+    lines = tree.splitlines()
     rows = columns(lines, ["channels", "at", "tensors", "parameters", "kMAC/px"])
     assert len(sizes) > 20
     for node, row in zip(plan.walk(), rows, strict=True):

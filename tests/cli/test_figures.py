@@ -18,6 +18,7 @@ import pytest
 import torch
 
 import codecspec as cs
+from codecspec.runtime.image_files import read_image
 from tests.cli.conftest import Command
 from tests.cli.test_habits import COMMANDS, EVERY, folder, run
 from tests.contracts.source_files import ROOT
@@ -207,6 +208,16 @@ def test_sizes_are_those_of_the_files(command: Command, folder: Path, monkeypatc
     [coded] = json.loads(run(command, "codecspec compress", "--json")[1])["files"]
     assert coded["bytes"] == (folder / "out.csp").stat().st_size
     assert coded["bits_per_pixel"] == coded["bytes"] * 8 / (30 * 24)
+    assert (coded["width"], coded["height"]) == (30, 24)
+    [decoded] = json.loads(run(command, "codecspec decompress", "--json")[1])["files"]
+    assert (decoded["width"], decoded["height"], decoded["bit_depth"]) == (30, 24, 8)
+    [verbose] = json.loads(run(command, "codecspec compress", "--json", "-v")[1])["files"]
+    codec = cs.load(folder / "x.safetensors")
+    with torch.no_grad():
+        likelihoods = codec(read_image(folder / "a.png"))["likelihoods"]
+    for part, name in zip(verbose["parts"], ("z", "y"), strict=True):
+        assert part["num_symbols"] == likelihoods[name].numel()
+        assert part["likelihood_bits"] == pytest.approx(-float(likelihoods[name].double().log2().sum()), rel=1e-4)
 
 
 def test_what_is_printed_of_files_is_what_they_are(
