@@ -1,7 +1,7 @@
 """Every figure that a command prints is held against a computation that is not its own; this is the list of where.
 
-`FIGURES` names, for each number in a command's `--json` (which has what the text has), the test that does so. A number
-that no line of it takes, or a test that is not there, fails. Where several commands print one computation (`zoo`,
+`FIGURES` names, for each number in a command's `--json` (which has what the text has), the test that does so, and
+`TEXTS` the test of how the text shows it. A number that no line takes, or a test that is not there, fails. Where several commands print one computation (`zoo`,
 `stats` and `compile-spec` the plan's, `compress`, `eval` and `stream` the coder's), its test counts.
 """
 
@@ -131,6 +131,28 @@ FIGURES: dict[str, dict[str, str]] = {
 }
 
 
+TEXTS = {
+    "compile-spec": "cli/test_compile_spec.py::test_each_row_of_the_tree_is_what_torch_says",
+    "infer-spec": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec bd": "cli/test_curves.py::test_another_metric",
+    "codecspec bench": "cli/test_bench.py::test_the_table_by_hand",
+    "codecspec compress": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec convert": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec decompress": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec diff": GIVEN,
+    "codecspec doctor": "diagnosis/test_findings.py::test_figures_of_an_image_in_words",
+    "codecspec eval": "cli/test_eval_table.py::test_the_summary_by_hand",
+    "codecspec inspect": "cli/test_inspect.py::test_the_tree",
+    "codecspec plot": "runtime/test_curves.py::test_marks_and_lines_stand_where_their_figures_are",
+    "codecspec scan": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec schema": GIVEN,
+    "codecspec stats": "cli/test_stats.py::test_every_row_is_that_of_the_json",
+    "codecspec stream": BYTES,
+    "codecspec zoo": "cli/test_zoo.py::test_the_list_is_the_folder",
+}
+"""The test of what a command prints or draws where nobody asks for JSON: units, order and rounding."""
+
+
 def numbers(content: object, path: str = "") -> Iterator[str]:
     """The path of every number; an entry of a list is `-`."""
     if isinstance(content, dict):
@@ -157,10 +179,12 @@ def test_every_figure_has_its_test(command: Command, name: str, folder: Path, mo
 
 
 def test_every_command_has_its_list() -> None:
-    assert sorted(FIGURES) == sorted(COMMANDS)
+    assert sorted(FIGURES) == sorted(TEXTS) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("test", sorted({test for each in FIGURES.values() for test in each.values()} - {GIVEN}))
+@pytest.mark.parametrize(
+    "test", sorted({test for each in (*FIGURES.values(), TEXTS) for test in each.values()} - {GIVEN})
+)
 def test_the_test_is_there(test: str) -> None:
     """A file with `::` and nothing behind it stands for all of its tests."""
     file, _, function = test.partition("::")
