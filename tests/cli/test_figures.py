@@ -1,8 +1,9 @@
 """Every figure that a command prints is held against a computation that is not its own; this is the list of where.
 
 `FIGURES` names, for each number in a command's `--json` (which has what the text has), the test that does so, and
-`TEXTS` the test of how the text shows it. A number that no line takes, or a test that is not there, fails. Where several commands print one computation (`zoo`,
-`stats` and `compile-spec` the plan's, `compress`, `eval` and `stream` the coder's), its test counts.
+`TEXTS` the test of how the text shows it. A number that no line takes, or a test that is not there, fails. Where
+several commands print one computation (`zoo`, `stats` and `compile-spec` the plan's, `compress`, `eval` and `stream`
+the coder's), its test counts.
 """
 
 from __future__ import annotations

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from compressai.entropy_models import GaussianConditional
+from PIL import Image
 from torch import Tensor, nn
 
+import codecspec as cs
 from codecspec.cli.doctor import _lines
+from codecspec.diagnosis import diagnose
 from codecspec.diagnosis.diagnose import Diagnosis, _measured, _middle
 from codecspec.diagnosis.finding import Finding, several
 from codecspec.diagnosis.tables import _difference
 from codecspec.diagnosis.tensors import broken_tensors
 from codecspec.diagnosis.trials import Trial, scale_findings, trial
 from codecspec.runtime.evaluation.measurement import Measurement
+from tests.runtime.small_codecs import small
 
 
 def measured(num_bytes: int, psnr_rgb: float = 30.0) -> Measurement:
@@ -49,6 +54,18 @@ def test_the_middle_of_an_image() -> None:
     assert crop.shape == (1, 3, 512, 512)
     assert torch.equal(crop[0, 2], x[0, 0, 44:556, 94:606])
     assert torch.equal(_middle(x[..., :100, :50], codec)[0, 0], x[0, 0, :100, :50])
+
+
+def test_four_images_are_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cs.save(small("mbt2018-mean"), tmp_path / "x.safetensors")
+    for k in range(5):
+        Image.new("RGB", (20 + k, 16), (90, 30 * k, 10)).save(tmp_path / f"{k}.png")
+    widths: list[list[int]] = []
+    monkeypatch.setattr(diagnose, "trial", lambda codec, crops: widths.append([crop.shape[-1] for crop in crops]))
+    monkeypatch.setattr(diagnose, "try_variants", lambda tensors, found, crops: [])
+    found = diagnose.diagnose(tmp_path / "x.safetensors", [tmp_path])
+    assert widths == [[20, 21, 22, 23]]
+    assert list(found.measured) == [f"{k}.png" for k in range(5)]
 
 
 def test_a_trial_is_of_all_bits_and_the_mean_picture() -> None:
