@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import codecspec as cs
+from codecspec.cli.bench import _figures
+from codecspec.runtime.benchmark import PartRun, Run
 from tests.cli.conftest import Command
 
 SMALL = ("wacnn", "--set", "N=16", "--set", "M=40", "--set", "slices=5", "--size", "100x60", "--runs", "2")
@@ -46,6 +48,28 @@ def test_every_part_has_its_figures(command: Command, tmp_path: Path) -> None:
     assert all(title in titles for title in ("median s", "GFLOP", "of GEMM", "page faults", "peak MiB"))
     assert "GEMM" in done.err
     assert "numerics fast" in done.err
+
+
+def test_runs_in_units_of_the_document() -> None:
+    runs = [
+        Run(1.5, 2.5, 30, 3 * 1024 * 1024, {"g_a": PartRun(0.5, 7, 5 * 1024 * 1024), "coding": PartRun(1.0, 23, 1024)}),
+        Run(
+            1.25,
+            2.0,
+            20,
+            1024 * 1024 // 2,
+            {"g_a": PartRun(0.25, 6, 5 * 1024 * 1024), "coding": PartRun(1.0, 14, 1024)},
+        ),
+    ]
+    assert _figures(runs) == {
+        "seconds": [1.5, 1.25],
+        "cpu_seconds": [2.5, 2.0],
+        "page_faults": [30, 20],
+        "peak_mib": [3.0, 0.5],
+        "parts": {"g_a": [0.5, 0.25], "coding": [1.0, 1.0]},
+        "part_page_faults": {"g_a": [7, 6], "coding": [23, 14]},
+        "part_peak_mib": {"g_a": 5.0, "coding": 1 / 1024},
+    }
 
 
 def test_the_table_by_hand(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
