@@ -158,7 +158,7 @@ def test_two_files_are_compared(command: Command, tmp_path: Path) -> None:
     assert isinstance(work, dict)
     for own in work.values():
         own["seconds"] = [seconds / 4 for seconds in own["seconds"]]
-    second.write_text(json.dumps({**found, "size": "1x1"}))
+    second.write_text(json.dumps({**found, "size": "1x1", "machine": {}}))
     seconds = work["forward"]["seconds"]
     again = json.loads(command("codecspec", "bench", "--compare", str(first), str(second), "--json").out)["work"]
     assert again["forward"]["first_s"] == pytest.approx(4 * sum(seconds) / 2), "the median of two is their mean"
@@ -167,7 +167,7 @@ def test_two_files_are_compared(command: Command, tmp_path: Path) -> None:
     rows = {line[:18].strip(): line.split() for line in done.out.splitlines()[1:]}
     assert rows["forward"] == ["forward", f"{2 * sum(seconds):.3f}", f"{sum(seconds) / 2:.3f}", "4.00"]
     assert rows["g_a"][-1] == "1.00"
-    assert "the two differ in size" in done.err
+    assert "the two differ in size, machine: " in done.err
 
 
 @pytest.mark.parametrize(
