@@ -10,6 +10,7 @@ that both have (Bjontegaard, VCEG-M33, 2001). How they are interpolated changes 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, get_args
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 Method = Literal["cubic", "pchip", "akima"]
 METHODS: tuple[Method, ...] = get_args(Method)
 MIN_POINTS = 4
+CLOSEST = 1e-6
+"""Of a curve's range: points nearer to one another differ by chance, and what is drawn through them swings."""
+MOST_DECADES = 12
+"""Rates further apart are no finding about two codecs, but interpolation that swings."""
+LEAVE_OUT = "leave out the points of another model or setting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,8 @@ def bjontegaard(anchor: Curve, test: Curve) -> Bjontegaard:
     """BD-rate and BD-PSNR (or its like for another metric) of `test` against `anchor`, by every method.
 
     Raises:
-        ResultsError: a curve has fewer than four points, or does not rise; or the two have no range in common.
+        ResultsError: a curve has fewer than four points, or does not rise, or they lie so that nothing can be drawn
+            through them; or the two have no range in common.
     """
     import numpy as np
 
@@ -77,11 +84,13 @@ def bjontegaard(anchor: Curve, test: Curve) -> Bjontegaard:
     quality_overlap = _overlap(qualities, anchor, test, "dB")
     log_overlap = _overlap(rates, anchor, test, "log10 of bits per pixel")
     rate_overlap = Overlap(10**log_overlap.low, 10**log_overlap.high, log_overlap.share)
+    decades = {m: _distance(qualities, rates, quality_overlap, m) for m in METHODS}
+    _require_sense(decades, anchor, test)
     return Bjontegaard(
         metric=anchor.metric,
         quality_overlap=quality_overlap,
         rate_overlap=rate_overlap,
-        rate_percent={m: 100 * (10 ** _distance(qualities, rates, quality_overlap, m) - 1) for m in METHODS},
+        rate_percent={m: 100 * (10 ** decades[m] - 1) for m in METHODS},
         quality_db={m: _distance(rates, qualities, log_overlap, m) for m in METHODS},
     )
 
@@ -96,7 +105,32 @@ def _require_curve(curve: Curve) -> None:
                 f"the curve does not rise from {quality:.4f} dB at {rate:.4f} bits per pixel to {better:.4f} dB at "
                 f"{more:.4f}; at one quality it has no one rate"
             )
-            raise ResultsError("E-curves", curve.name, message, "leave out the points of another model or setting")
+            raise ResultsError("E-curves", curve.name, message, LEAVE_OUT)
+    _require_apart(curve)
+
+
+def _require_apart(curve: Curve) -> None:
+    """Refuse points that are nearly one."""
+    (least, worst), (most, best) = curve.points[0], curve.points[-1]
+    for (rate, quality), (more, better) in pairwise(curve.points):
+        decades = math.log10(more) - math.log10(rate), math.log10(most) - math.log10(least)
+        if decades[0] <= CLOSEST * decades[1] or better - quality <= CLOSEST * (best - worst):
+            message = (
+                f"the points at {rate:.12g} bits per pixel, {quality:.12g} dB and at {more:.12g}, {better:.12g} are "
+                f"too close together: less than {CLOSEST:g} of the curve's range"
+            )
+            raise ResultsError("E-curves", curve.name, message, LEAVE_OUT)
+
+
+def _require_sense(decades: dict[Method, float], anchor: Curve, test: Curve) -> None:
+    """Refuse distances between rates that no two codecs have."""
+    for method, distance in decades.items():
+        if abs(distance) > MOST_DECADES:
+            message = (
+                f"{method} interpolation gives 10^{distance:.3g} times the rate of {anchor.name}: no curve goes "
+                "smoothly through the points of one of the two"
+            )
+            raise ResultsError("E-curves", test.name, message, LEAVE_OUT)
 
 
 def _overlap(ranges: list[Numbers], anchor: Curve, test: Curve, unit: str) -> Overlap:

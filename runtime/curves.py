@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import io
+import logging
+import warnings
 import xml.etree.ElementTree as ET  # it reads what matplotlib has just written
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,11 +27,15 @@ TITLES = {"psnr": "PSNR", "ms-ssim": "MS-SSIM"}
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's, which the colour-blind can tell apart."""
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
+FONT = "DejaVu Sans"
+"""It comes with matplotlib: no other is looked for."""
+LOGGER = logging.getLogger("codecspec")
+"""Says nothing unless it is asked to, as commands do."""
 _SVG = "http://www.w3.org/2000/svg"
 _STYLE: Any = {
     "svg.hashsalt": "codecspec",  # else ids are random
     "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",  # comes with matplotlib: no other is looked for
+    "font.family": FONT,
     "text.parse_math": False,  # a name may have dollars in it
     "axes.unicode_minus": True,
 }
@@ -84,24 +90,15 @@ def _figure(curves: Sequence[Curve], title: str) -> Figure:
 
 
 def _png(curves: Sequence[Curve], title: str) -> bytes:
-    import matplotlib as mpl
-
-    content = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        _figure(curves, title).savefig(content, format="png", dpi=150, metadata={"Software": None})
-    return content.getvalue()
+    return _saved(curves, title, format="png", dpi=150, metadata={"Software": None})
 
 
 def _svg(curves: Sequence[Curve], title: str) -> str:
     """The picture, each mark with its figures as its title."""
-    import matplotlib as mpl
-
-    content = io.BytesIO()
-    with mpl.rc_context(_STYLE):
-        _figure(curves, title).savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    content = _saved(curves, title, format="svg", metadata={"Date": None, "Creator": None})
     for prefix, uri in (("", _SVG), ("xlink", "http://www.w3.org/1999/xlink")):
         ET.register_namespace(prefix, uri)
-    root = ET.fromstring(content.getvalue())  # noqa: S314
+    root = ET.fromstring(content)  # noqa: S314
     groups = {group.get("id"): group for group in root.iter(f"{{{_SVG}}}g")}
     for i, curve in enumerate(curves):
         for j, point in enumerate(curve.points):
@@ -109,6 +106,27 @@ def _svg(curves: Sequence[Curve], title: str) -> str:
             said.text = _said(curve, point)
             groups[_mark_id(i, j)].insert(0, said)
     return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _saved(curves: Sequence[Curve], title: str, **options: Any) -> bytes:
+    """The figure as matplotlib saves it; that its font lacks a character is said in our words, once."""
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        _figure(curves, title).savefig(content, **options)
+    if lacking := _lacking("".join([title, *map(_label, curves)])):
+        LOGGER.info("the picture's font has no %s; a box stands for each", " ".join(lacking))
+    return content.getvalue()
+
+
+def _lacking(text: str) -> list[str]:
+    """The characters of a text that the font has not."""
+    from matplotlib.font_manager import findfont, get_font
+
+    known = get_font(findfont(FONT)).get_charmap()
+    return sorted({character for character in text if ord(character) not in known})
 
 
 def _mark_id(curve: int, point: int) -> str:

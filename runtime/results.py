@@ -29,6 +29,8 @@ MAX_NAME = 100
 
 _KEYS: dict[Metric, tuple[str, ...]] = {"psnr": ("psnr-rgb", "psnr"), "ms-ssim": ("ms-ssim-rgb", "ms-ssim")}
 """What a metric is called in results; the first is what is written now."""
+_READ = ("bpp", *(key for keys in _KEYS.values() for key in keys))
+"""The figures that curves are made of; what others are, and in which form, is for whoever wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +124,16 @@ def read_results(path: Path) -> Results:
     where = str(path)
     if not isinstance(results, dict):
         _refuse(where, f"`results` is a mapping of figures to lists, found {shown(results)}")
-    figures = {key: _numbers(values, key, where) for key, values in results.items() if isinstance(values, list)}
-    for key in ("bpp", *(key for keys in _KEYS.values() for key in keys)):
-        if key in results and key not in figures:
-            _refuse(where, f"{shown(key)} is {shown(results[key])}; it must be a list of numbers, one for each point")
+    figures = {key: _numbers(results[key], key, where) for key in _READ if key in results}
     if "bpp" not in figures:
-        _refuse(where, f"there is no list 'bpp' in the results, only {listed(figures)}")
+        hint = "the curves of an evaluation are in curve-NAME.json beside it" if "models" in content else ""
+        _refuse(where, f"there is no list 'bpp' in the results, only {listed(results)}", hint)
     for key, values in figures.items():
         if len(values) != len(figures["bpp"]):
             _refuse(where, f"'{key}' has {len(values)} entries, and 'bpp' has {len(figures['bpp'])}")
+    beside = {key: values for key, values in results.items() if key not in figures and isinstance(values, list)}
+    fitting = {key: values for key, values in beside.items() if len(values) == len(figures["bpp"])}
+    figures |= {key: tuple(map(float, values)) for key, values in fitting.items() if all(map(_is_number, values))}
     return Results(
         name=_text(content, "name", where) or path.stem,
         results=figures,
@@ -163,19 +166,25 @@ def _whole(digits: str) -> float:
     return int(digits) if len(digits) < 20 else float(digits)
 
 
-def _numbers(values: list[Any], key: str, where: str) -> tuple[float, ...]:
+def _numbers(values: Any, key: str, where: str) -> tuple[float, ...]:
+    if not isinstance(values, list):
+        _refuse(where, f"{shown(key)} is {shown(values)}; it must be a list of numbers, one for each point")
     if not 1 <= len(values) <= MAX_POINTS:
         _refuse(where, f"{shown(key)} has {len(values)} entries; a curve has 1 to {MAX_POINTS} points")
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e12:
-            _refuse(where, f"{shown(key)} holds {shown(value)}; it must be a number")
-    return tuple(float(value) for value in values)
+    wrong = [value for value in values if not _is_number(value)]
+    if wrong:
+        _refuse(where, f"{shown(key)} holds {shown(wrong[0])}; it must be a number, and less than 1e12")
+    return tuple(map(float, values))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
 
 
 def _text(content: dict[str, Any], key: str, where: str) -> str:
-    text = content.get(key, "")
-    if not isinstance(text, str) or len(text) > MAX_NAME * (10 if key == "description" else 1):
-        _refuse(where, f"`{key}` is a text of at most {MAX_NAME} characters, found {shown(text)}")
+    text, most = content.get(key, ""), MAX_NAME * (10 if key == "description" else 1)
+    if not isinstance(text, str) or len(text) > most:
+        _refuse(where, f"`{key}` is a text of at most {most:,} characters, found {shown(text)}")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -190,5 +199,5 @@ def _provenance(content: dict[str, Any], where: str) -> Provenance:
     )
 
 
-def _refuse(where: str, message: str) -> NoReturn:
-    raise ResultsError("E-results", where, message)
+def _refuse(where: str, message: str, hint: str = "") -> NoReturn:
+    raise ResultsError("E-results", where, message, hint)

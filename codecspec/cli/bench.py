@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from codecspec.cli.bench_file import read_bench
 from codecspec.cli.completion import model_words, param_words
 from codecspec.cli.fitting_table import FittingTable
 from codecspec.cli.outputs import require_output
 from codecspec.cli.params import params_of
 from codecspec.cli.say import console, note, print_json, report
 from codecspec.cli.stats import image_size
-from codecspec.schema.errors import UsageError
+from codecspec.schema.errors import UsageError, escaped
 
 if TYPE_CHECKING:
     from codecspec.runtime.benchmark import Run
@@ -61,7 +62,7 @@ def bench(
     if compare:
         if len(models) != 2:
             raise UsageError("E-usage", "--compare", f"two JSON files are compared, and {len(models)} were given")
-        compared = _compared(*(_read(path) for path in models))
+        compared = _compared(*map(read_bench, models))
         if as_json:
             print_json(compared)
         else:
@@ -206,18 +207,6 @@ def _of_gemm(macs: float, seconds: list[float], rate: float) -> tuple[str, str]:
     return (f"{2 * macs:,.2f}", f"{macs / median(seconds) / rate:.0%}") if macs else ("", "")
 
 
-def _read(path: str) -> dict[str, Any]:
-    try:
-        found = json.loads(Path(path).read_text())
-        for own in found["work"].values():
-            median(own["seconds"])
-            for seconds in own["parts"].values():
-                median(seconds)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError("E-usage", path, f"not a file that `codecspec bench -o` wrote: {error}") from error
-    return dict(found)
-
-
 def _compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """Medians of what both have, in the first's order."""
 
@@ -248,7 +237,7 @@ def _print_comparison(compared: Mapping[str, Any]) -> None:
     def row(title: str, own: Mapping[str, Any], style: str = "") -> None:
         times = own["times_faster"]
         shown = "" if times is None else f"{times:.2f}"
-        table.add_row(title, f"{own['first_s']:.3f}", f"{own['second_s']:.3f}", shown, style=style)
+        table.add_row(escaped(title), f"{own['first_s']:.3f}", f"{own['second_s']:.3f}", shown, style=style)
 
     for name, own in compared["work"].items():
         row(name, own, "bold")

@@ -45,7 +45,7 @@ class FittingTable:
             left_out.append(title)
         out.print(self._table(left_out, out.width))
         if left_out:
-            remark(f"this terminal is too narrow for: {', '.join(left_out)}; a pipe has them (| less -S)")
+            remark(f"too narrow for: {', '.join(left_out)}; a pipe has them (| less -S)")
 
     def _widths(self, left_out: list[str]) -> list[int]:
         """Of the columns that stay, with the gaps between them."""

@@ -30,11 +30,6 @@ class Quality:
     psnr_y: float
     ms_ssim: float | None
 
-    @property
-    def ms_ssim_db(self) -> float | None:
-        """-10 log10(1 - MS-SSIM)."""
-        return decibels_of_ms_ssim(self.ms_ssim)
-
 
 def decibels_of_ms_ssim(value: float | None) -> float | None:
     """-10 log10(1 - MS-SSIM); infinite for 1."""

@@ -108,7 +108,7 @@ def _rate(point: Averages) -> float:
 def _counted(models: list[ModelEvaluation]) -> str:
     counts = sorted({len(model.rows) for model in models})
     different = "different " if len({model.images for model in models}) > 1 else ""
-    return f"means over {different}{' or '.join(map(str, counts))} images"
+    return f"means over {different}{' or '.join(map(str, counts))} {'image' if counts == [1] else 'images'}"
 
 
 def _model(model: ModelEvaluation, common: Collection[Image]) -> dict[str, Any]:

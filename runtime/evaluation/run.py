@@ -56,7 +56,8 @@ class EvaluationRun:
         parameters = sum(parameter.numel() for parameter in codec.parameters())
         model = ModelEvaluation(name, codec.spec.name, codec.spec_hash, digest_of_model(codec), parameters)
         self.result.models.append(model)
-        computed = f"{model.digest} {codec.numerics} {next(codec.parameters()).device}"
+        first = next(codec.parameters())
+        computed = f"{model.digest} {codec.numerics} {first.dtype} {first.device}"
         with model_known(codec):
             self._all_images(codec, model, computed)
 

@@ -6,11 +6,13 @@ import json
 import os
 import re
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import codecspec as cs
 from codecspec import specs
@@ -159,6 +161,14 @@ def test_json_is_the_plan(command: Command) -> None:
     state = cs.build(plan).state_dict()
     assert list(manifest) == list(plan.manifest())
     assert {key: each["shape"] for key, each in manifest.items()} == {k: list(t.shape) for k, t in state.items()}
+    assert {key: f"torch.{each['dtype']}" for key, each in manifest.items()} == {
+        k: str(t.dtype) for k, t in state.items()
+    }
+    learned = {key for key, _ in cs.build(plan).named_parameters()}
+    assert {key for key, each in manifest.items() if each["role"] == "parameter"} == learned
+    scales = {node["path"]: node["scale"] for node in nodes}
+    assert (scales["g_a.0"], scales["g_a"]) == (["1", "1/2"], ["1", "1/16"])
+    assert (scales["g_s.6"], scales["latent_codec.h_a"]) == (["1/2", "1"], ["1/16", "1/64"])
 
 
 def test_json_of_a_check_is_short(command: Command) -> None:
@@ -226,6 +236,51 @@ def test_the_tree_adds_up_to_the_plan(command: Command, name: str) -> None:
     assert found == [node.kind for node in plan.walk()]
 
 
+def columns(lines: list[str], titles: list[str]) -> list[dict[str, str]]:
+    """The cells of a table by its titles: the first is on the left, the others end where their titles do."""
+    head, *rows = lines
+    ends = [head.index(title) + len(title) for title in titles]
+    return [{t: row[e - 12 : e].rpartition("  ")[2].strip() for t, e in zip(titles, ends, strict=True)} for row in rows]
+
+
+@pytest.mark.parametrize("name", ["mbt2018-mean", "elic", "wacnn"])
+def test_each_row_of_the_tree_is_what_torch_says(command: Command, name: str) -> None:
+    """Channels, resolution, tensors, parameters and multiply-accumulates of each module, from a forward pass."""
+    side = 256
+    codec = small(name)
+    codec.numerics = "reference"
+    plan = cs.lower(codec.spec)
+    sizes: dict[str, tuple[int, int, Fraction]] = {}
+
+    def watch(path: str, given: Any, out: Any) -> None:
+        if len(given) == 1 and isinstance(out, torch.Tensor):
+            sizes[path] = given[0].shape[1], out.shape[1], Fraction(out.shape[-1], side)
+
+    for node in plan.walk():
+        module = codec.get_submodule(node.path)
+        module.register_forward_hook(lambda _, given, out, path=node.path: watch(path, given, out))
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        codec(images(1, side, side))
+    flops = {path.removeprefix("Codec."): sum(ops.values()) for path, ops in counter.get_flop_counts().items()}
+    params = [f"--set={key}={value}" for key, value in SMALL[name].items()]
+    tree, _, totals = command("compile-spec", name, "--tree", *params).out.partition("part ")
+    least = min(scale for _, _, scale in sizes.values())
+    assert f", images padded to multiples of {1 / least}, " in totals
+    lines = tree.splitlines()
+    rows = columns(lines, ["channels", "scale", "tensors", "parameters", "kMAC/px"])
+    assert len(sizes) > 20
+    for node, row in zip(plan.walk(), rows, strict=True):
+        module = codec.get_submodule(node.path)
+        parameters = sum(each.numel() for each in module.parameters())
+        assert (row["tensors"] or "0", row["parameters"] or "0") == (str(len(module.state_dict())), f"{parameters:,}")
+        if node.path in sizes:
+            before, after, scale = sizes[node.path]
+            assert row["channels"] == (str(before) if before == after else f"{before} > {after}"), node.path
+            assert row["scale"] == str(scale), node.path
+            kmacs = flops.get(node.path, 0) / 2 / side**2 / 1000
+            assert float(row["kMAC/px"].replace(",", "") or 0) == pytest.approx(kmacs, abs=6e-4), node.path
+
+
 def test_the_tree_is_shown_if_nothing_else_is_asked(command: Command) -> None:
     bare, tree = (command("compile-spec", "mbt2018-mean", *options) for options in ([], ["--tree"]))
     assert bare.out == tree.out
@@ -246,7 +301,7 @@ def test_the_tree_in_a_narrow_terminal_cuts_no_figure(
     whole = command("compile-spec", name).out.splitlines()
     monkeypatch.setattr("codecspec.cli.fitting_table.console", lambda _: console(80))
     narrow = command("compile-spec", name).out.splitlines()
-    assert "this terminal is too narrow for: tensors, fields, scale; a pipe has them (| less -S)" in narrow
+    assert "too narrow for: tensors, fields, scale; a pipe has them (| less -S)" in narrow
     figure = re.compile(r"(?<=\s)(?:[\d,]+\.\d{3}|\d{1,3}(?:,\d{3})+)(?=\s|$)")
     assert list(map(figure.findall, whole)) == [figure.findall(line) for line in narrow if "too narrow" not in line]
     assert max(len(line) for line in narrow if "parameters in" not in line) <= 80

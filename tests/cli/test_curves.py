@@ -26,7 +26,9 @@ def results(tmp_path: Path) -> tuple[Path, Path]:
 def test_plot(command: Command, results: tuple[Path, Path], tmp_path: Path, ending: str) -> None:
     done = command("codecspec", "plot", *results, "-o", tmp_path / f"curve{ending}")
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[:2] == ["mine (measured): 4 points", "theirs (published): 4 points"]
+    *points, saved = done.out.splitlines()
+    assert points == ["mine (measured): 4 points", "theirs (published): 4 points"]
+    assert saved.endswith(f"({(tmp_path / f'curve{ending}').stat().st_size:,} bytes)")
     assert "mine (measured): 0.1000 bits per pixel, 28.400 dB" in (tmp_path / f"curve{ending}").read_text()
 
 
@@ -82,6 +84,27 @@ def test_bd(command: Command, results: tuple[Path, Path]) -> None:
         ]
     assert lines[5] == "  BD-rate over 28.40 to 34.00 dB, 85% of what either covers"
     assert lines[6] == "  BD-PSNR over 0.100 to 0.800 bits per pixel, 100%"
+
+
+def test_another_metric(command: Command, tmp_path: Path) -> None:
+    """MS-SSIM of 0.9 is 10 dB, of 0.99 20: the second codec has twice the rate at each, and so 100 % more."""
+    quality = tuple(1 - 10 ** (-decibels / 10) for decibels in (10.0, 13.0, 16.0, 20.0))
+    for name, rates in (("once", (0.1, 0.2, 0.4, 0.8)), ("twice", (0.2, 0.4, 0.8, 1.6))):
+        Results(name, {"bpp": rates, "psnr-rgb": (1, 2, 3, 4), "ms-ssim-rgb": quality}).write(tmp_path / f"{name}.json")
+    files = tmp_path / "once.json", tmp_path / "twice.json"
+    lines = command("codecspec", "bd", *files, "--metric", "ms-ssim").out.splitlines()
+    assert lines[1].split() == ["method", "BD-rate", "BD-MS-SSIM"]
+    assert [line.split()[:2] for line in lines[2:5]] == [[m, "+100.00%"] for m in ("cubic", "pchip", "akima")]
+    assert lines[5] == "  BD-rate over 10.00 to 20.00 dB, 100% of what either covers"
+    assert lines[6] == "  BD-MS-SSIM over 0.200 to 0.800 bits per pixel, 50%"
+    assert json.loads(command("codecspec", "bd", *files, "--metric", "ms-ssim", "--json").out)["metric"] == "ms-ssim"
+    picture = tmp_path / "curve.html"
+    said = json.loads(command("codecspec", "plot", *files, "-o", picture, "--metric", "ms-ssim", "--json").out)
+    assert said["metric"] == "ms-ssim"
+    points = [point for curve in said["curves"] for point in curve["points"]]
+    assert [rate for rate, _ in points] == [0.1, 0.2, 0.4, 0.8, 0.2, 0.4, 0.8, 1.6]
+    assert [decibels for _, decibels in points] == pytest.approx([10, 13, 16, 20] * 2)
+    assert "<td>0.8000</td><td>20.000</td>" in picture.read_text()
 
 
 def test_bd_json(command: Command, results: tuple[Path, Path]) -> None:

@@ -12,7 +12,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,23 @@ def test_luma_and_estimates(command: Command, models: Path, pictures: Path) -> N
         *"----",
         *lines[2].split()[-2:],
     ]
+
+
+def test_the_progress_bar_goes_to_its_end(
+    command: Command, models: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that cannot be opened counts as all of its images."""
+    totals, steps = [], []
+
+    @contextmanager
+    def bar(total: int, doing: str) -> Iterator[Callable[[int], None]]:
+        totals.append(total)
+        yield steps.append
+
+    monkeypatch.setattr("codecspec.cli.eval.progress_bar", bar)
+    done = command("codecspec", "eval", pictures / "none.pth", models / "mbt2018-mean.safetensors", pictures, "-q")
+    assert (totals, steps) == ([4], [2, 1, 1])
+    assert done.err.splitlines()[-1] == "1 failed", "of two images and two models"
 
 
 def test_failures_are_said_at_the_end(command: Command, models: Path, pictures: Path) -> None:

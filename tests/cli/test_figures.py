@@ -1,8 +1,9 @@
 """Every figure that a command prints is held against a computation that is not its own; this is the list of where.
 
-`FIGURES` names, for each number in a command's `--json` (which has what the text has), the test that does so. A number
-that no line of it takes, or a test that is not there, fails. Where several commands print one computation (`zoo`,
-`stats` and `compile-spec` the plan's, `compress`, `eval` and `stream` the coder's), its test counts.
+`FIGURES` names, for each number in a command's `--json` (which has what the text has), the test that does so, and
+`TEXTS` the test of how the text shows it. A number that no line takes, or a test that is not there, fails. Where
+several commands print one computation (`zoo`, `stats` and `compile-spec` the plan's, `compress`, `eval` and `stream`
+the coder's), its test counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pytest
 import torch
 
 import codecspec as cs
+from codecspec.runtime.image_files import read_image
 from tests.cli.conftest import Command
 from tests.cli.test_habits import COMMANDS, EVERY, folder, run
 from tests.contracts.source_files import ROOT
@@ -131,6 +133,28 @@ FIGURES: dict[str, dict[str, str]] = {
 }
 
 
+TEXTS = {
+    "compile-spec": "cli/test_compile_spec.py::test_each_row_of_the_tree_is_what_torch_says",
+    "infer-spec": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec bd": "cli/test_curves.py::test_another_metric",
+    "codecspec bench": "cli/test_bench.py::test_the_table_by_hand",
+    "codecspec compress": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec convert": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec decompress": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec diff": GIVEN,
+    "codecspec doctor": "diagnosis/test_findings.py::test_figures_of_an_image_in_words",
+    "codecspec eval": "cli/test_eval_table.py::test_the_summary_by_hand",
+    "codecspec inspect": "cli/test_inspect.py::test_the_tree",
+    "codecspec plot": "runtime/test_curves.py::test_marks_and_lines_stand_where_their_figures_are",
+    "codecspec scan": f"{HERE}test_what_is_printed_of_files_is_what_they_are",
+    "codecspec schema": GIVEN,
+    "codecspec stats": "cli/test_stats.py::test_every_row_is_that_of_the_json",
+    "codecspec stream": BYTES,
+    "codecspec zoo": "cli/test_zoo.py::test_the_list_is_the_folder",
+}
+"""The test of what a command prints or draws where nobody asks for JSON: units, order and rounding."""
+
+
 def numbers(content: object, path: str = "") -> Iterator[str]:
     """The path of every number; an entry of a list is `-`."""
     if isinstance(content, dict):
@@ -157,10 +181,12 @@ def test_every_figure_has_its_test(command: Command, name: str, folder: Path, mo
 
 
 def test_every_command_has_its_list() -> None:
-    assert sorted(FIGURES) == sorted(COMMANDS)
+    assert sorted(FIGURES) == sorted(TEXTS) == sorted(COMMANDS)
 
 
-@pytest.mark.parametrize("test", sorted({test for each in FIGURES.values() for test in each.values()} - {GIVEN}))
+@pytest.mark.parametrize(
+    "test", sorted({test for each in (*FIGURES.values(), TEXTS) for test in each.values()} - {GIVEN})
+)
 def test_the_test_is_there(test: str) -> None:
     """A file with `::` and nothing behind it stands for all of its tests."""
     file, _, function = test.partition("::")
@@ -208,6 +234,43 @@ def test_sizes_are_those_of_the_files(command: Command, folder: Path, monkeypatc
     [coded] = json.loads(run(command, "codecspec compress", "--json")[1])["files"]
     assert coded["bytes"] == (folder / "out.csp").stat().st_size
     assert coded["bits_per_pixel"] == coded["bytes"] * 8 / (30 * 24)
+    assert (coded["width"], coded["height"]) == (30, 24)
+    [decoded] = json.loads(run(command, "codecspec decompress", "--json")[1])["files"]
+    assert (decoded["width"], decoded["height"], decoded["bit_depth"]) == (30, 24, 8)
+    [verbose] = json.loads(run(command, "codecspec compress", "--json", "-v")[1])["files"]
+    codec = cs.load(folder / "x.safetensors")
+    with torch.no_grad():
+        likelihoods = codec(read_image(folder / "a.png"))["likelihoods"]
+    for part, name in zip(verbose["parts"], ("z", "y"), strict=True):
+        assert part["num_symbols"] == likelihoods[name].numel()
+        assert part["likelihood_bits"] == pytest.approx(-float(likelihoods[name].double().log2().sum()), rel=1e-4)
+
+
+def test_what_is_printed_of_files_is_what_they_are(
+    command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from safetensors import safe_open
+
+    monkeypatch.chdir(folder)
+    with safe_open(folder / "x.safetensors", "pt") as file:
+        tensors = len(file.keys())
+    coding, parts = run(command, "codecspec compress")[1].splitlines()
+    size = (folder / "out.csp").stat().st_size
+    assert coding == f"a.png 30x24 -> out.csp: {size:,} bytes, {size * 8 / (30 * 24):.4f} bits per pixel"
+    assert parts.startswith("  g_a 0.")
+    assert run(command, "codecspec decompress")[1].splitlines()[0] == "x.csp -> out.png: 30x24"
+    saved = run(command, "codecspec convert")[1].splitlines()[-1]
+    assert saved == f"saved out.pth ({(folder / 'out.pth').stat().st_size:,} bytes)"
+    assert f"whose plan has exactly these {tensors} tensors (" in run(command, "infer-spec")[2]
+    (tmp_path / "x.safetensors").write_bytes((folder / "x.safetensors").read_bytes())
+    with (tmp_path / "large.safetensors").open("wb") as sparse:
+        sparse.truncate(1_234_567_890)
+    scanned = command("codecspec", "scan", tmp_path).out.splitlines()
+    large, known = (next(line.split() for line in scanned if line.startswith(name)) for name in ("large", "x."))
+    assert (large[1], large[-2:]) == ("-", ["1,234.6", "MB"])
+    small_size = (folder / "x.safetensors").stat().st_size / 1e6
+    assert known[-3:] == [str(tensors), f"{small_size:.1f}", "MB"]
+    assert scanned[-1] == "2 checkpoints, 1 recognised"
 
 
 def test_the_rate_of_gemm(monkeypatch: pytest.MonkeyPatch) -> None:

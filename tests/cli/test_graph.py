@@ -20,7 +20,8 @@ from tests.cli.conftest import Command
 def test_a_picture(command: Command, tmp_path: Path, ending: str) -> None:
     done = command("compile-spec", "mbt2018", "--set", "N=64", "--graph", tmp_path / f"model{ending}")
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[-1].startswith(f"drew {tmp_path / f'model{ending}'} (")
+    path = tmp_path / f"model{ending}"
+    assert done.out.splitlines()[-1] == f"drew {path} ({path.stat().st_size:,} bytes)"
     plan = cs.lower(cs.load_spec("mbt2018", N=64))
     drawn = {".svg": picture.svg, ".html": picture.page}[ending](plan)
     assert (tmp_path / f"model{ending}").read_text() == drawn

@@ -46,6 +46,8 @@ def test_the_tree(command: Command, tmp_path: Path) -> None:
         "step 1 1 8 int64 []",
         "all 6 33 132 float32, float16, int64",
     ]
+    said = json.loads(command("codecspec", "inspect", tmp_path / "x.pth", "--json").out)
+    assert (said["elements"], said["bytes"]) == (33, 132), "two of float16 and one of int64 beside those of four bytes"
 
 
 def test_depth_and_key(command: Command, tmp_path: Path) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import codecspec as cs
 from codecspec.runtime.streams.container import Stream
+from codecspec.runtime.streams.image_streams import encode_image
+from codecspec.runtime.streams.rate_report import PartRate
 from tests.cli.conftest import Command
 from tests.runtime.small_codecs import images, small
 
@@ -40,15 +45,30 @@ def test_every_byte_is_accounted_for(command: Command, coded: Path) -> None:
     ]
     assert sum(int(row.split()[-4].replace(",", "")) for row in rows) == size
     assert sum(float(row.split()[-2]) for row in rows) == pytest.approx(100, abs=0.5)
+    for row in rows:
+        count, rate, share, _ = row.split()[-4:]
+        assert rate == f"{8 * int(count.replace(',', '')) / 7000:.4f}"
+        assert share == f"{100 * int(count.replace(',', '')) / size:.1f}"
 
 
 def test_the_same_as_json(command: Command, coded: Path) -> None:
     found = json.loads(command("codecspec", "stream", coded, "--json").out)
     assert found["bytes"] == coded.stat().st_size == found["overhead_bytes"] + sum(c["bytes"] for c in found["chunks"])
     assert (found["width"], found["height"], found["channels"], found["bit_depth"]) == (100, 70, 3, 8)
+    assert found["bits_per_pixel"] == 8 * found["bytes"] / 7000
     assert found["chunks"][1]["name"] == "slice 0 of y, anchors"
     assert found["padding"] == {"mode": "edge", "multiple": 64}
     assert small("elic").spec_hash.startswith(found["spec"])
+
+
+def test_a_grey_image_of_16_bits(command: Command, tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(0, 65_536, (20, 36), dtype=np.uint16)
+    Image.fromarray(samples).save(tmp_path / "x.png")
+    (tmp_path / "x.csp").write_bytes(cs.encode(small("mbt2018-mean"), tmp_path / "x.png"))
+    head = command("codecspec", "stream", tmp_path / "x.csp").out.splitlines()[0]
+    assert ": 36x20, grey, 16 bits a sample; " in head
+    found = json.loads(command("codecspec", "stream", tmp_path / "x.csp", "--json").out)
+    assert (found["width"], found["height"], found["channels"], found["bit_depth"]) == (36, 20, 1, 16)
 
 
 def test_with_a_model_it_says_what_likelihoods_say(command: Command, coded: Path, tmp_path: Path) -> None:
@@ -56,6 +76,11 @@ def test_with_a_model_it_says_what_likelihoods_say(command: Command, coded: Path
     done = command("codecspec", "stream", coded, "-m", tmp_path / "elic.safetensors")
     assert done.code == 0
     assert f"{coded.stat().st_size:,} bytes for likelihoods of" in done.out
+    said = command("codecspec", "stream", coded, "-m", tmp_path / "elic.safetensors", "--json").out
+    rates: list[PartRate] = []
+    encode_image(small("elic"), images(1, 70, 100), rates=rates)
+    for chunk, rate in zip(json.loads(said)["chunks"], rates, strict=True):
+        assert {name: chunk[name] for name in chunk if name not in ("name", "bytes")} == asdict(rate)
     cs.save(small("wacnn"), tmp_path / "wacnn.safetensors")
     done = command("codecspec", "stream", coded, "-m", tmp_path / "wacnn.safetensors")
     assert done.code == 2

@@ -31,7 +31,14 @@ def test_the_list_is_the_folder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     run(monkeypatch)
     table = capsys.readouterr().out
     assert all(name in table for name in specs.names())
-    assert "75,235,779" in table
+    shown = {line.split()[0]: line for line in table.splitlines()[1:-1]}
+    for name, row in rows.items():
+        figures = cs.statistics(cs.lower(cs.load_spec(name)))
+        assert (row["parameters"], row["kmacs_per_pixel"]) == (figures.parameters, figures.kmacs_per_pixel)
+        assert f" {row['parameters']:,} " in shown[name]
+        assert f" {row['kmacs_per_pixel']:,.1f} " in shown[name]
+    assert " 75,235,779 " in shown["wacnn"]
+    assert rows["cca-aux"]["parameters"] == rows["cca"]["parameters"], "what only training runs is not counted"
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))

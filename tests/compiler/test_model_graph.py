@@ -9,6 +9,7 @@ import pytest
 
 import codecspec as cs
 from codecspec import specs
+from codecspec.compiler.box_words import runs_of
 from codecspec.compiler.model_graph import model_graph
 from codecspec.compiler.plan import AUX, Plan
 from codecspec.schema.channel_groups import ChannelGroupsSpec
@@ -69,6 +70,28 @@ def test_what_flows_through_a_hyperprior() -> None:
     ]
 
 
+def test_tensors_say_their_channels_and_resolution() -> None:
+    """Of WACNN: 320 channels of y on a sixteenth of the image's side, 192 of z on a sixty-fourth."""
+    _, graph = graph_of("wacnn")
+    flows = {box["id"]: box["flow"] for box in graph["root"]["children"] if box["shape"] == "value"}
+    assert flows == {
+        "x": "3 @ 1",
+        "y": "320 @ 1/16",
+        "z": "192 @ 1/64",
+        "z_hat": "192 @ 1/64",
+        "y_hat": "320 @ 1/16",
+        "x_hat": "3 @ 1",
+    }
+    assert graph["stride"] == 64
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"), [([], ""), ([3], "3"), ([0, 1, 2], "0-2"), ([0, 1, 4, 6, 7, 8], "0-1, 4, 6-8"), ([5, 2], "5, 2")]
+)
+def test_runs_of_slices(seen: list[int], said: str) -> None:
+    assert runs_of(seen) == said
+
+
 def test_a_codec_without_hyperprior() -> None:
     _, graph = graph_of("bmshj2018-factorized")
     assert [box["id"] for box in graph["root"]["children"]] == [
@@ -94,6 +117,10 @@ def test_slices_see_what_the_support_says(name: str) -> None:
     assert all(child["folded"] for child in box["children"])
     last = box["children"][-1]
     assert last["parameters"] == sum(child["parameters"] for child in last["children"])
+    assert last["kmacs"] == pytest.approx(sum(child["kmacs"] for child in last["children"]))
+    leaves = [leaf for leaf in plan.walk() if leaf.path.rpartition(".")[0] == f"{node.path}.latent_codec"]
+    assert [child["meaning"] for child in box["children"]] == [f"{leaf.c_in} channels" for leaf in leaves]
+    assert sum(leaf.c_in for leaf in leaves) == node.c_in
 
 
 def test_many_slices_have_edges_to_their_neighbours_alone() -> None:
@@ -120,6 +147,7 @@ def test_boxes_say_what_the_spec_says() -> None:
     assert (boxes["g_a"]["title"], boxes["g_a"]["meaning"]) == ("g_a", "analysis")
     head = boxes["latent_codec.y.channel_context.y1.mean_cc"]
     assert (head["title"], head["meaning"]) == ("entropy_transform", "mean_cc")
+    assert head["says"] == "3x3, widths 224 176 128 64"
 
 
 def test_a_stage_is_folded_and_says_what_is_in_it() -> None:
@@ -138,6 +166,9 @@ def test_the_masked_convolution_of_a_leaf_is_a_box_and_the_parts_add_up(name: st
     context, parameters = f"{leaf}.context_prediction", f"{leaf}.entropy_parameters"
     assert boxes[leaf]["edges"] == [[context, parameters]]
     assert boxes[context]["flow"] == f"{node.c_in} > {2 * node.c_in} @ 1/16"
+    assert boxes[context]["says"] == "5x5"
+    weight, bias = (node.tensors[f"context_prediction.{name}"].numel for name in ("weight", "bias"))
+    assert boxes[context]["parameters"] == weight + bias, "and not the mask, which is as large as the weight"
     assert boxes[leaf]["parameters"] == boxes[context]["parameters"] + boxes[parameters]["parameters"]
     assert boxes[leaf]["kmacs"] == pytest.approx(boxes[context]["kmacs"] + boxes[parameters]["kmacs"])
 

@@ -144,8 +144,25 @@ def test_a_tensor_lives_to_its_last_reader() -> None:
     assert figures["g_a.1"] == 3 + 3 * 2 / 4  # a GDN has its input, its norm and its output
     assert figures["latent_codec.h_a.0"] == 3 + (2 + 2) / 256  # y stays for its coding
     assert figures["latent_codec.h_s.0"] == pytest.approx(3 + 2 / 256 + 2 / 64**2 + 2 / 32**2)
+    # A row of blocks keeps what it was given to its end, as PyTorch's frames do: here y_hat.
+    assert figures["g_s.1"] == 3 + 2 / 256 + 3 * 2 / 64
+    assert figures["g_s.5"] == 3 + 2 / 256 + 3 * 2 / 4
     assert [value.name for value in steps[-1].takes] == ["g_s.5"]
     assert steps[-1].gives.name == "x_hat"
+
+
+def test_a_likelihood_holds_what_torch_holds() -> None:
+    """Per sample of y: itself and its two parameters, what is decoded, and six of CompressAI's own."""
+    codec = on_meta("mbt2018-mean")
+    gaussian = codec.get_submodule("latent_codec.y.gaussian_conditional")
+    plan = cs.lower(cs.load_spec("mbt2018-mean"))
+    y = torch.empty(1, plan.root("g_a").c_out, HEIGHT // 16, WIDTH // 16, device="meta")
+    live = LiveTensors(gaussian)
+    with OnMeta(), torch.no_grad(), live:
+        gaussian(y + 0, y + 0, y + 0)
+    [step] = [step for step in dataflow(plan) if step.path == "latent_codec.y"]
+    assert step.held is not None
+    assert float(step.held * WIDTH * HEIGHT / y.numel()) == live.peak[""] / y.numel() / 4 == 10
 
 
 def test_padding_counts() -> None:

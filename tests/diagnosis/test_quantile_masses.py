@@ -37,6 +37,7 @@ def test_masses() -> None:
     with torch.no_grad():
         bottleneck.quantiles.copy_(torch.tensor([-200.0, 0.0, 200.0]).expand(channels, 1, 3))
         bottleneck.quantiles[:3, 0, 0] = torch.tensor([-0.5, -1.0, -2.0])
+        bottleneck.quantiles[5:9, 0, 2] = torch.tensor([0.25, 0.5, 1.0, 2.0])
         bottleneck.quantiles[3:5, 0, 1] += 40
     state = {key: value for key, value in bottleneck.state_dict().items() if value.is_floating_point()}
     mass = cumulative(state, bottleneck.quantiles.detach().numpy())[:, 0]

@@ -6,6 +6,7 @@ import pytest
 
 import codecspec as cs
 from codecspec.compiler.variants import Aspect, Variant, variants
+from codecspec.diagnosis import trials
 from codecspec.diagnosis.dead_leaves import dead_leaves
 from codecspec.diagnosis.trials import MARGINS_DB, Trial, trial, try_variants, variant_findings
 from tests.runtime.small_codecs import small
@@ -65,7 +66,10 @@ def test_gdns_without_roots_are_the_codec_again() -> None:
 def test_what_cannot_be_told_is_said() -> None:
     fine, note = variant_findings(BASE, tried(parity=0.01, activation=1.2, support=-0.2, chunks=-9.0, nets=-3.5))
     assert fine.verdict == "fine"
-    assert "none of 5 specs" in fine.message
+    assert fine.message == (
+        "none of 5 specs with the same tensors is better by a margin (0.500 bits per pixel at 30.00 dB; "
+        "the next 0.500 bits per pixel at 31.20 dB: another activation)"
+    )
     assert note.verdict == "note"
     assert note.message == (
         "these images do not distinguish the spec from one where "
@@ -86,3 +90,13 @@ def test_a_spec_that_gives_nothing_finite() -> None:
         "wrong",
         "better where another support: 0.500 bits per pixel at 25.00 dB instead of nothing finite",
     )
+
+
+def test_variants_are_tried_and_the_best_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By picture and rate together; one that gives nothing finite is left out."""
+    outcomes = {"a": Trial(1.0, 31.0), "b": Trial(0.25, 29.0), "c": None, "d": Trial(4.0, 40.0)}
+    found = [Variant("support", name, PLAN, {name: name}) for name in outcomes]
+    monkeypatch.setattr(trials, "_codec_of", lambda variant, tensors: variant.change)
+    monkeypatch.setattr(trials, "trial", lambda codec, images: outcomes[codec])
+    made = trials.try_variants({}, found, [])
+    assert [(variant.change, outcome.score) for variant, outcome in made] == [("b", 39.0), ("a", 31.0), ("d", 30.0)]

@@ -92,6 +92,36 @@ def test_a_box_shows_its_figures() -> None:
     assert text == "conv 5x5, stride 2 3 → 192 @ 1/2 14.6 k params · 3.60 kMAC/px"
 
 
+@pytest.mark.parametrize(
+    ("parameters", "kmacs", "said"),
+    [
+        (0, 0, ""),
+        (1, 0.004, "1 params · 0.00 kMAC/px"),
+        (999, 9.994, "999 params · 9.99 kMAC/px"),
+        (1_000, 10, "1.0 k params · 10.0 kMAC/px"),
+        (999_949, 0, "999.9 k params"),
+        (1_000_000, 0, "1.00 M params"),
+        (75_235_779, 525.44, "75.24 M params · 525.4 kMAC/px"),
+        (0, 1_234.56, "1234.6 kMAC/px"),
+    ],
+)
+def test_figures_are_rounded(parameters: int, kmacs: float, said: str) -> None:
+    context = quickjs.Context()
+    context.eval(picture._asset("draw.js"))
+    assert context.eval(f"figures({{parameters: {parameters}, kmacs: {kmacs}}})") == said
+
+
+def test_the_sum_is_that_of_the_plan() -> None:
+    figures = cs.statistics(plan_of("wacnn"))
+    svg = picture.svg(plan_of("wacnn"))
+    assert f"{figures.parameters / 1e6:.2f} M parameters · {figures.kmacs_per_pixel:.1f} kMAC/px · The Devil" in svg
+
+
+def test_a_tensor_shows_its_channels() -> None:
+    group = groups_of(picture.svg(plan_of("wacnn")))["z_hat"]
+    assert ["".join(text.itertext()) for text in group.iter(f"{SVG}text")] == ["^", "z", "192 @ 1/64"]
+
+
 def test_the_same_plan_is_the_same_picture_and_it_can_be_dark() -> None:
     first, second = picture.svg(plan_of()), picture.svg(plan_of())
     assert first == second

@@ -64,9 +64,21 @@ def test_against_itself_there_is_nothing() -> None:
         (curve((0.1, 28), (0.2, 30), (0.4, 32)), "a curve of 3 points; .* at least 4"),
         (curve((0.1, 40), (0.2, 42), (0.4, 44), (0.8, 46)), "no range in common: 28.000 to 34.000 and 40.000"),
         (curve((2, 28), (3, 30), (4, 32), (5, 34)), "no range in common: .* log10 of bits per pixel"),
-        (curve((0.1, 28), (0.2, 31), (0.4, 30), (0.8, 34)), "does not rise from 31.0000 dB at 0.2000"),
+        (
+            curve((0.1, 28), (0.2, 31), (0.4, 30), (0.8, 34)),
+            "does not rise from 31.0000 dB at 0.2000 .* to 30.0000 dB at 0.4000",
+        ),
         (curve((0.1, 28), (0.1, 30), (0.4, 32), (0.8, 34)), "at one quality it has no one rate"),
+        (curve((0.1, 28), (0.2, 30), (0.4, 30), (0.8, 34)), "does not rise from 30.0000 dB at 0.2000 .* to 30.0000"),
         (curve((0.1, 34), (0.2, 36), (0.4, 38), (0.8, 40)), "no range in common"),
+        (curve((0.1, 28), (0.1 + 1e-9, 30), (0.4, 32), (0.8, 34)), "at 0.1 .* 28 dB and at 0.100000001, 30 are too"),
+        (curve((0.1, 28), (0.2, 28 + 1e-9), (0.4, 32), (0.8, 34)), "28 dB and at 0.2, 28.000000001 are too close"),
+        (curve((0.1, 28), (0.1 + 2e-17, 30), (0.1 + 4e-17, 32), (0.1 + 6e-17, 34)), "too close together"),
+        (curve((5e-324, 28), (1e-200, 30), (1e-200 + 1e-216, 32), (0.8, 34)), "too close together: less than 1e-06"),
+        (
+            curve((1e-12, 28), (1e-11, 28.001), (1e-10, 28.002), (0.8, 34)),
+            r"cubic .* 10\^1.49e\+03 times the rate of a codec:",
+        ),
     ],
 )
 def test_refused(test: Curve, says: str) -> None:

@@ -57,8 +57,33 @@ def test_the_older_forms(tmp_path: Path) -> None:
     assert read_results(path).curve("ms-ssim").qualities == pytest.approx([20])
 
 
+def test_of_two_names_of_a_metric_the_newer_counts() -> None:
+    results = Results(
+        "x", {"bpp": (1.0,), "psnr": (40.0,), "psnr-rgb": (30.0,), "ms-ssim": (0.9,), "ms-ssim-rgb": (0.0,)}
+    )
+    assert results.curve("psnr").points == ((1.0, 30.0),)
+    assert results.curve("ms-ssim").points == ((1.0, 0.0),), "and an MS-SSIM of 0 is 0 dB"
+
+
 def test_a_name_has_no_control_characters(tmp_path: Path) -> None:
     assert read_results(written(tmp_path, PUBLISHED | {"name": "a\x1b[31m\nb"})).name == "a [31m b"
+
+
+@pytest.mark.parametrize(
+    "values", [[None, 0.3], ["fast", "slow"], [0.1], 0.2, [1e13, 1], [True, False], {"mean": 1}, []]
+)
+def test_what_others_keep_beside_is_theirs(tmp_path: Path, values: Any) -> None:
+    """Only the figures of curves must be lists of numbers; another that is one is kept."""
+    results = {"bpp": [0.1, 0.5], "psnr-rgb": [27, 32], "encoding_time": values, "decoding_time": [1, 2.5]}
+    found = read_results(written(tmp_path, {"results": results}))
+    assert found.curve("psnr").points == ((0.1, 27.0), (0.5, 32.0))
+    assert found.results == {"bpp": (0.1, 0.5), "psnr-rgb": (27.0, 32.0), "decoding_time": (1.0, 2.5)}
+
+
+def test_an_evaluation_says_where_its_curves_are(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no list 'bpp' in the results, only device, models") as caught:
+        read_results(written(tmp_path, {"device": "cpu", "models": [{"images": []}]}))
+    assert caught.value.hint == "the curves of an evaluation are in curve-NAME.json beside it"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +104,11 @@ def test_a_name_has_no_control_characters(tmp_path: Path) -> None:
         ({"bpp": [0.1] * 1001}, "1 to 1000 points"),
         ({"bpp": ["0.1"]}, "'bpp' holds '0.1'; it must be a number"),
         ({"bpp": [True]}, "holds true"),
+        ({"bpp": [1e12]}, "'bpp' holds 1000000000000.0; it must be a number, and less than 1e12"),
+        ({"bpp": [1], "psnr-rgb": [-1e12]}, "'psnr-rgb' holds -1000000000000.0; it must be a number"),
+        ({"bpp": [None]}, "'bpp' holds nothing; it must be a number"),
+        ({"bpp": [[0.1]]}, r"'bpp' holds \[0.1\]; it must be a number"),
+        (PUBLISHED | {"description": "d" * 1001}, "`description` is a text of at most 1,000 characters"),
         (PUBLISHED | {"provenance": "measurd"}, "allowed: measured, published"),
         (PUBLISHED | {"name": 7}, "`name` is a text"),
         (PUBLISHED | {"name": "n" * 101}, "at most 100 characters"),
@@ -90,6 +120,11 @@ def test_what_is_no_results(tmp_path: Path, content: Any, says: str) -> None:
         read_results(written(tmp_path, content))
     assert caught.value.code == "E-results"
     assert len(str(caught.value)) < 500
+
+
+def test_a_file_of_a_mebibyte_is_read(tmp_path: Path) -> None:
+    text = json.dumps(PUBLISHED)
+    assert read_results(written(tmp_path, text + " " * (2**20 - len(text)))).name == "bpg"
 
 
 def test_no_such_file(tmp_path: Path) -> None:

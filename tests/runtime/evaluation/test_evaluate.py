@@ -17,7 +17,9 @@ from PIL import Image
 
 import codecspec as cs
 from codecspec.runtime.codec import Codec
-from codecspec.runtime.evaluation.evaluation import Failure, Row
+from codecspec.runtime.evaluation import journal, measurement
+from codecspec.runtime.evaluation.evaluation import Failure, Row, averages
+from codecspec.runtime.evaluation.measurement import Measurement, is_large
 from codecspec.runtime.evaluation.reports import as_content, as_csv, as_results
 from codecspec.runtime.image_files import read_image
 from codecspec.runtime.results import read_results
@@ -81,8 +83,50 @@ def test_every_figure_of_an_image(codec: Codec, pictures: Path, tmp_path: Path) 
 def test_a_gap_is_said_with_its_cause(codec: Codec, pictures: Path) -> None:
     for row in cs.evaluate(codec, pictures).models[0].rows:
         assert abs(row.measured.gap or 0) > 0.01, "small images have large headers"
-        assert f"{row.measured.num_bytes:,} bytes for likelihoods of" in row.measured.cause
+        assert row.measured.cause.startswith(f"{row.measured.num_bytes:,} bytes for likelihoods of")
         assert "header and chunk table +" in row.measured.cause
+
+
+def test_a_small_gap_needs_no_cause(codec: Codec, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cause(least: float) -> str:
+        monkeypatch.setattr(measurement, "LARGE_GAP", least)
+        return cs.evaluate(codec, pictures / "a.png").rows[0].measured.cause
+
+    gap = abs(cs.evaluate(codec, pictures / "a.png").rows[0].measured.gap or 0)
+    assert 0.01 < gap < 0.5
+    assert cause(gap * 0.99)
+    assert cause(gap * 1.01) == ""
+
+
+def test_samples_of_16_bits_are_compared_as_such(codec: Codec, tmp_path: Path) -> None:
+    """Grey ones too: of 65,535 levels each, where 8 bits would have rounded what differs."""
+    samples = (picture(40, 48)[..., 0].astype(np.uint16) * 256) + 77
+    Image.fromarray(samples).save(tmp_path / "deep.png")
+    [row] = cs.evaluate(codec, tmp_path / "deep.png").rows
+    x = torch.from_numpy(samples / 65_535.0)
+    decoded = cs.decode(codec, cs.encode(codec, tmp_path / "deep.png"))[0, 0].double().numpy()
+    error = samples - np.rint(decoded * 65_535)
+    expected = 10 * math.log10(65_535**2 / (error**2).mean())
+    assert (row.measured.bit_depth, row.measured.psnr_rgb) == (16, pytest.approx(expected, abs=1e-6))
+    with torch.no_grad():
+        given = codec(x.float().expand(1, 3, -1, -1))["x_hat"].clamp(0, 1).mean(1)[0]
+    error = samples - np.rint(given.double().numpy() * 65_535)
+    [estimated] = cs.evaluate(codec, tmp_path / "deep.png", estimate=True).rows
+    expected = 10 * math.log10(65_535**2 / (error**2).mean())
+    assert estimated.measured.psnr_rgb == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "large"), [(991, False), (989, True), (1_000, False), (1_009, False), (1_011, True), (None, False)]
+)
+def test_a_gap_is_large_above_one_percent(num_bytes: int | None, large: bool) -> None:
+    """Of a file for likelihoods of 1,000 bytes, either way."""
+    found = Measurement(10, 10, 8, num_bytes, 8_000.0, 30.0, 30.0, None, None, None, 0)
+    assert is_large(found.gap) is large
+
+
+def test_what_should_cost_nothing_has_no_gap() -> None:
+    assert Measurement(10, 10, 8, 100, 0.0, 30.0, 30.0, None, None, None, 0).gap is None
 
 
 def test_averages(codec: Codec, pictures: Path) -> None:
@@ -102,6 +146,25 @@ def test_averages(codec: Codec, pictures: Path) -> None:
     assert found.psnr_y == pytest.approx(fmean(m.psnr_y for m in each))
     assert (found.images, found.ms_ssim_images) == (4, 1)
     assert (found.ms_ssim, found.ms_ssim_db) == (each[0].ms_ssim, each[0].ms_ssim_db)
+
+
+def test_averages_by_hand() -> None:
+    """Of 100 and 300 pixels: means of the images' own figures, decibels too, but rates of all bits by all pixels."""
+    found = averages(
+        [
+            Measurement(10, 10, 8, 50, 200.0, 20.0, 21.0, 0.9, 1.0, 3.0, 7),
+            Measurement(30, 10, 8, 30, 180.0, 30.0, 35.0, 0.99, 2.0, 5.0, 9),
+            Measurement(10, 10, 8, 20, 120.0, 40.0, 43.0, None, 6.0, 1.0, 8),
+        ]
+    )
+    assert (found.images, found.ms_ssim_images, found.peak_bytes) == (3, 2, 9)
+    assert found.bpp == pytest.approx((4.0 + 0.8 + 1.6) / 3)
+    assert found.bpp_estimated == pytest.approx((2.0 + 0.6 + 1.2) / 3)
+    assert found.gap == pytest.approx(6.4 / 3.8 - 1)
+    assert (found.aggregate_bpp, found.aggregate_bpp_estimated) == (pytest.approx(1.6), pytest.approx(1.0))
+    assert (found.psnr_rgb, found.psnr_y) == (pytest.approx(30.0), pytest.approx(33.0))
+    assert (found.ms_ssim, found.ms_ssim_db) == (pytest.approx(0.945), pytest.approx(15.0))
+    assert (found.encode_s, found.decode_s) == (pytest.approx(3.0), pytest.approx(3.0))
 
 
 @pytest.mark.parametrize("name", ["bmshj2018-factorized", "elic", "mbt2018"])
@@ -178,13 +241,39 @@ def test_a_result_belongs_to_model_image_and_settings(codec: Codec, pictures: Pa
     assert not resumed(other)
     with codec.computing("reference"):
         assert not resumed(codec)
+    assert not resumed(small("mbt2018-mean").double()), "the same weights, as a digest says them, in another precision"
     assert not resumed(codec, coder="compressai")
+    assert not resumed(codec, profile="exact")
+    assert not resumed(codec, max_memory="8GB")
     assert not resumed(codec, estimate=True)
+    assert resumed(codec)
+    swapped = cs.parse_spec(
+        "codecspec: 1\nname: swapped\nextends: mbt2018-mean\nparams: {N: 12, M: 18}\n"
+        "latent_codec: {y: {type: gaussian, chunks: [means, scales]}}\n"
+    )
+    other = cs.compile_spec(swapped)
+    other.load_state_dict(codec.state_dict())
+    assert not resumed(other), "the same weights and tables, that another spec reads otherwise"
+    stale = small("mbt2018-mean")
+    stale.prepare_tables()
+    lengths = stale.state_dict()["latent_codec.z.entropy_bottleneck._cdf_length"]
+    cdf = stale.state_dict()["latent_codec.z.entropy_bottleneck._quantized_cdf"]
+    cdf[0, 1 : lengths[0]] = 65_536 - torch.arange(lengths[0] - 2, -1, -1)
+    stale.load_state_dict(stale.state_dict())
+    assert not resumed(stale), "the same weights with other tables"
     image.write_bytes((pictures / "below" / "c.png").read_bytes())
     assert not resumed(codec)
     image.rename(tmp_path / "y.png")
     image = tmp_path / "y.png"
     assert resumed(codec)
+
+
+def test_another_version_of_what_is_measured(
+    codec: Codec, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cs.evaluate(codec, pictures / "b.png", folder=tmp_path)
+    monkeypatch.setattr(journal, "_VERSION", -1)
+    assert not cs.evaluate(codec, pictures / "b.png", folder=tmp_path).rows[0].resumed
 
 
 def test_a_journal_that_says_anything_is_measured_again(codec: Codec, pictures: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 import codecspec as cs
 from codecspec import evaluation
 from codecspec.runtime.evaluation import measurement, run
+from codecspec.runtime.evaluation.read_ahead import ReadAhead
 from tests.runtime.small_codecs import small
 
 ENCODE_S, DECODE_S, OPEN_S, BETWEEN_S, WARM_S = 2.5, 1.25, 4.0, 0.5, 0.25
@@ -60,6 +61,54 @@ def test_times_are_those_of_a_clock_that_only_coding_moves(tmp_path: Path, monke
     assert found.wall_s == OPEN_S + WARM_S + 2 * (ENCODE_S + DECODE_S + BETWEEN_S)
     assert found.models[0].averages is not None
     assert (found.models[0].averages.encode_s, found.models[0].averages.decode_s) == (ENCODE_S, DECODE_S)
+
+
+def test_times_of_several_models_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / "a.PNG")
+    for name in ("x", "y"):
+        cs.save(small("mbt2018-mean"), tmp_path / f"{name}.safetensors")
+    clock = Clock()
+    for module in (evaluation, measurement, run):
+        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(evaluation, "_opened", clock.takes(OPEN_S, evaluation._opened))
+    monkeypatch.setattr(run, "encode_image", clock.takes(WARM_S, run.encode_image))
+    monkeypatch.setattr(measurement, "encode_image", clock.takes(ENCODE_S, measurement.encode_image))
+    models = [tmp_path / name for name in ("x.safetensors", "none.safetensors", "y.safetensors")]
+    found = cs.evaluate(models, tmp_path)
+    assert [(row.model, row.image) for row in found.rows] == [(str(models[0]), "a.PNG"), (str(models[2]), "a.PNG")]
+    assert (found.opening_s, found.warming_s, found.coding_s) == (3 * OPEN_S, 2 * WARM_S, 2 * ENCODE_S)
+    assert found.wall_s == found.opening_s + found.warming_s + found.coding_s
+
+
+@pytest.mark.parametrize("estimate", [False, True])
+def test_a_peak_is_that_of_coding_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, estimate: bool) -> None:
+    """It begins anew with each image, and ends before the next image is read or any two are compared."""
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / name)
+    codec, done = small("mbt2018-mean"), ["reset"]
+
+    def note(name: str, gives: Any) -> Any:
+        def noted(*given: Any, **named: Any) -> Any:
+            done.append(name)
+            return gives(*given, **named)
+
+        return noted
+
+    monkeypatch.setattr(measurement, "reset_peak", note("reset", lambda device: None))
+    monkeypatch.setattr(measurement, "peak_bytes", note("peak", lambda device: 1000 + len(done)))
+    monkeypatch.setattr(measurement, "quality", note("compare", measurement.quality))
+    monkeypatch.setattr(measurement, "encode_image", note("encode", measurement.encode_image))
+    monkeypatch.setattr(measurement, "decode_image", note("decode", measurement.decode_image))
+    monkeypatch.setattr(ReadAhead, "begin", note("read", ReadAhead.begin))
+    codec.register_forward_hook(lambda *_: done.append("forward"))
+    found = cs.evaluate(codec, tmp_path, estimate=estimate)
+    coding = ["forward"] if estimate else ["encode", "decode"]
+    text = " ".join(done)
+    assert text.count(" ".join(["reset", *coding, "peak", "read", "compare"])) == 2, text
+    peaks = [1001 + k for k, name in enumerate(done) if name == "peak"]
+    assert [row.measured.peak_bytes for row in found.rows] == peaks
+    assert found.models[0].averages is not None
+    assert found.models[0].averages.peak_bytes == max(peaks)
 
 
 def test_the_parts_are_within_the_time_that_passed_outside(tmp_path: Path) -> None:

@@ -36,6 +36,16 @@ def test_other_depths_and_one_channel() -> None:
     )
 
 
+def test_where_it_is_dark_the_constants_count() -> None:
+    """Of samples up to 30, of which one image has half as much light again."""
+    image, other = (np.round(each / 255 * 20).astype(np.float32) for each in pair(170, 180, 0.02))
+    other *= 1.5
+    given = (torch.from_numpy(each)[None].double() for each in (image, other))
+    expected = float(pytorch_msssim.ms_ssim(*given, data_range=255))
+    assert expected < 0.98
+    assert ms_ssim(image, other, 255) == pytest.approx(expected, abs=2e-6)
+
+
 def test_equal_images_have_one() -> None:
     image, _ = pair(170, 170, 0)
     assert ms_ssim(image, image, 255) == pytest.approx(1, abs=1e-7)

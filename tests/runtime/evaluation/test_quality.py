@@ -9,7 +9,7 @@ import pytest
 import torch
 from compressai.transforms.functional import rgb2ycbcr
 
-from codecspec.runtime.evaluation.quality import quality
+from codecspec.runtime.evaluation.quality import decibels_of_ms_ssim, quality
 from codecspec.schema.errors import StreamError
 
 
@@ -30,7 +30,7 @@ def test_psnr_is_that_of_the_rounded_samples(depth: int) -> None:
     a, b = (np.rint(np.clip(each.numpy(), 0, 1) * highest).astype(np.int64) for each in (x, x_hat))
     found = quality(x, x_hat, depth)
     assert found.psnr_rgb == pytest.approx(by_hand(a, b, highest), abs=1e-9)
-    assert (found.ms_ssim, found.ms_ssim_db) == (None, None)
+    assert found.ms_ssim is None
 
 
 def test_psnr_of_luma_is_that_of_compressais_conversion() -> None:
@@ -49,6 +49,11 @@ def test_equal_images() -> None:
     found = quality(x, x)
     assert (found.psnr_rgb, found.psnr_y) == (math.inf, math.inf)
     assert found.ms_ssim == pytest.approx(1, abs=1e-7)
+
+
+def test_decibels_of_ms_ssim() -> None:
+    assert [decibels_of_ms_ssim(value) for value in (0, 0.9, 0.999)] == pytest.approx([0, 10, 30])
+    assert (decibels_of_ms_ssim(1), decibels_of_ms_ssim(None)) == (math.inf, None)
 
 
 def test_an_image_that_is_not_finite_is_refused() -> None:
