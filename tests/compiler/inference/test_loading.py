@@ -94,7 +94,9 @@ def test_of_any_precision(dtype: torch.dtype, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "c.pth")
     loaded = cs.load(tmp_path / "c.pth")
     assert loaded.spec_hash == codec.spec_hash
-    assert all(torch.equal(each, state[key].to(each.dtype)) for key, each in loaded.state_dict().items())
+    assert all(torch.equal(each, state[key].to(each.dtype)) for key, each in loaded.named_parameters())
+    own = dict(codec.named_buffers())
+    assert all(torch.equal(each, own[key]) for key, each in loaded.named_buffers()), "constants are not rounded"
     assert {each.dtype for each in loaded.parameters()} == {torch.float32}
 
 
