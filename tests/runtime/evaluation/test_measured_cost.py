@@ -17,6 +17,7 @@ from PIL import Image
 
 import codecspec as cs
 from codecspec import evaluation
+from codecspec.runtime import benchmark
 from codecspec.runtime.evaluation import measurement, run
 from codecspec.runtime.evaluation.read_ahead import ReadAhead
 from tests.runtime.small_codecs import small
@@ -165,3 +166,15 @@ def test_page_faults_are_the_pages_that_were_touched() -> None:
     assert 20_000 <= first < 21_000
     assert again < 1_000
     assert cpu > 0
+
+
+def test_cpu_time_is_that_of_the_program_and_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = (
+        {"ru_utime": 1.0, "ru_stime": 10.0, "ru_minflt": 5},
+        {"ru_utime": 3.5, "ru_stime": 14.0, "ru_minflt": 12},
+    )
+    usages = iter([SimpleNamespace(**before), SimpleNamespace(**after)])
+    used = SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda _: next(usages))
+    monkeypatch.setattr(benchmark, "resource", used)
+    found = benchmark.timed(lambda: None)
+    assert (found.cpu_seconds, found.page_faults) == (6.5, 7)
