@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -28,7 +29,8 @@ CHUNK = 8
 MAX_KNOWN = 256
 """Checkpoints whose inference a process remembers."""
 ENDED = "E-checkpoint: the system ended the process that read it, as it does when memory runs out"
-_HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} if hasattr(signal, "pthread_sigmask") else set()
+_STOPPING = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
+_HELD = _STOPPING if hasattr(signal, "pthread_sigmask") else set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +137,35 @@ def _in_processes(paths: list[Path], workers: int, chunk: int) -> Iterator[Scann
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Signals wait while processes are made: Python drops what a handler raises in the middle of a fork, and a new
-    process would still answer as its parent does."""
+    """Signals wait while processes are made: Python drops what a handler raises in the middle of a fork, or loses the
+    process, and a new process would still answer as its parent does.
+
+    The mask is for the new processes, which inherit it. In this one the system may hand a signal to another thread (a
+    progress bar has one), and Python then runs the handler in the main thread all the same, so handlers wait as well.
+    """
+    came: list[int] = []
+    in_main = threading.current_thread() is threading.main_thread()  # no other thread runs handlers, or may change them
+    handlers = {number: signal.getsignal(number) for number in _STOPPING if in_main}
+    replaced = {number: handler for number, handler in handlers.items() if handler is not None}  # None: not Python's
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD) if _HELD else set()
+    for number in replaced:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
         if _HELD:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _start_worker() -> None:
-    """Ctrl-C reaches every process of a terminal; the parent alone answers it, and ends the others."""
+    """Ctrl-C reaches every process of a terminal, as its end does; the parent alone answers, and ends the others."""
     collect_rarely()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _STOPPING - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if _HELD:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections import OrderedDict
 from pathlib import Path
 
@@ -134,3 +135,45 @@ def test_a_process_that_was_killed_loses_nothing(tmp_path: Path, monkeypatch: py
     rows = scan.scan(paths, workers=2)
     assert (tmp_path / "killed").exists()
     assert [dict(row.overrides).get("M") for row in rows] == [16 + i for i in range(24)]
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="there is no mask to inherit")
+def test_a_signal_waits_while_processes_are_made_whichever_thread_takes_it() -> None:
+    """A progress bar has a thread, to which the system may hand a signal that the main thread holds back."""
+    end = threading.Event()
+    other = threading.Thread(target=end.wait)
+    reached: list[str] = []
+
+    def held() -> None:
+        with scan._signals_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(100):  # time for the other thread, and for Python to run what a handler raises
+                end.wait(0.001)
+            reached.append("the end")
+
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            held()
+    finally:
+        end.set()
+        other.join()
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & scan._HELD
+
+
+def test_signals_are_left_alone_outside_the_main_thread() -> None:
+    came: list[BaseException | None] = []
+
+    def held() -> None:
+        try:
+            with scan._signals_held():
+                came.append(None)
+        except BaseException as error:
+            came.append(error)
+
+    thread = threading.Thread(target=held)
+    thread.start()
+    thread.join()
+    assert came == [None]
