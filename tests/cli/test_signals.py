@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -76,6 +77,13 @@ def at_work(process: subprocess.Popen[str]) -> bool:
         return False
 
 
+def read_from(terminal: int) -> bytes:
+    """What is printed next; fails where nothing is, and somebody could still print."""
+    ready, _, _ = select.select([terminal], [], [], PATIENCE_S)
+    assert ready, "a process is left that has the terminal open"
+    return os.read(terminal, 4096)
+
+
 def children(process: subprocess.Popen[str]) -> list[str]:
     return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
 
@@ -132,12 +140,12 @@ def test_a_progress_bar_gives_the_terminal_back(folder: Path) -> None:
     os.close(theirs)
     said = b""
     while b"scanning" not in said:
-        said += os.read(ours, 4096)
+        said += read_from(ours)
     os.killpg(process.pid, signal.SIGINT)
     try:
-        while piece := os.read(ours, 4096):
+        while piece := read_from(ours):
             said += piece
-    except OSError:  # the other end is closed
+    except OSError:  # the other end is closed, by all processes
         pass
     os.close(ours)
     assert process.wait(PATIENCE_S) == 130
