@@ -54,7 +54,7 @@ def load(path: CheckpointLike, *, key: str | None = None) -> Codec:
 
     Args:
         path: a file of weights, of any format, in any known layout.
-        key: the state dict to use, if the file has several.
+        key: the state dict to use, if the file has several; or a prefix of its keys.
 
     Raises:
         CheckpointError: the file cannot be read, the spec inside does not fit its tensors, or there is none inside and

@@ -17,19 +17,19 @@ import typer
 from codecspec import specs
 from codecspec.schema.errors import SpecError
 
-_YAML = (".yaml", ".yml")
-
 
 def spec_words(incomplete: str) -> list[str]:
     """The zoo's names, and the YAML files here."""
-    return _fitting([*specs.names(), *_files(_YAML)], incomplete)
+    from codecspec.schema.spec_files import ENDINGS
+
+    return _fitting([*specs.names(), *_files(ENDINGS)], incomplete)
 
 
 def model_words(incomplete: str) -> list[str]:
     """The zoo's names, and the YAML files and files of weights here."""
-    from codecspec.schema.spec_files import WEIGHTS
+    from codecspec.schema.spec_files import ENDINGS, WEIGHTS
 
-    return _fitting([*specs.names(), *_files((*_YAML, *WEIGHTS))], incomplete)
+    return _fitting([*specs.names(), *_files((*ENDINGS, *WEIGHTS))], incomplete)
 
 
 def param_words(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:

@@ -59,9 +59,9 @@ def spec_of(model: str) -> ModelSpec:
     from codecspec.compiler.inference.infer import infer_spec
     from codecspec.compiler.lower import lower
     from codecspec.schema.load import load_spec
-    from codecspec.schema.spec_files import WEIGHTS
+    from codecspec.schema.spec_files import ENDINGS, WEIGHTS
 
-    is_file = os.path.exists(model) and Path(model).suffix not in (".yaml", ".yml")
+    is_file = os.path.exists(model) and Path(model).suffix not in ENDINGS
     if is_file or Path(model).suffix in WEIGHTS:
         return infer_spec(model).spec
     return lower(load_spec(model)).spec

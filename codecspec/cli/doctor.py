@@ -12,6 +12,7 @@ from codecspec.cli.exits import ExitCode
 from codecspec.cli.infer_spec import summary
 from codecspec.cli.outputs import require_codec_file, require_output
 from codecspec.cli.say import print_json, remark
+from codecspec.cli.state_dict_key import StateDictKey
 
 if TYPE_CHECKING:
     from codecspec.diagnosis.diagnose import Diagnosis
@@ -25,9 +26,7 @@ def doctor(
     repair: Annotated[
         Path | None, typer.Option(metavar="OUT.safetensors", help="Write the model with new coding tables.")
     ] = None,
-    key: Annotated[
-        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
-    ] = None,
+    key: StateDictKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor in question.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is wrong.")] = False,
     verbose: Annotated[

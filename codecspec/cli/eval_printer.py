@@ -91,8 +91,8 @@ class EvalPrinter:
         common = found.common_images
         if not common:
             return [f"{said}, and no image is common to all"]
-        of_common = {model.name: model.averages_over(common) for model in models}
-        rows = [self._table.row(name, "", each) for name, each in of_common.items() if each is not None]
+        of_common = [(model.name, model.averages_over(common)) for model in models]
+        rows = [self._table.row(name, "", each) for name, each in of_common if each is not None]
         return [f"{said}; over the {len(common)} that all have:", self._table.head("model"), *rows]
 
 

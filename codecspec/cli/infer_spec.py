@@ -13,6 +13,7 @@ from codecspec.cli.exits import ExitCode
 from codecspec.cli.outputs import require_output
 from codecspec.cli.run import run
 from codecspec.cli.say import print_json, problems_json, report
+from codecspec.cli.state_dict_key import StateDictKey
 from codecspec.schema.errors import SpecError, UsageError
 from codecspec.schema.whole_file import whole_file
 
@@ -26,9 +27,7 @@ def infer_spec(
     full: Annotated[bool, typer.Option("--full", help="Write the whole spec instead of `extends` and params.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 unless exactly one family fits.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the evidence for every field.")] = False,
-    key: Annotated[
-        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
-    ] = None,
+    key: StateDictKey = None,
 ) -> None:
     """Recover the spec of a checkpoint, with proof, and list what weights do not determine.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codecspec.cli.say import console, print_json
+from codecspec.cli.state_dict_key import StateDictKey
 from codecspec.schema.errors import LayoutError, SpecError, listed
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 def inspect(
     checkpoint: Annotated[str, typer.Argument(metavar="CKPT", help="A checkpoint: a file, a folder of shards, a URL.")],
-    key: Annotated[
-        str | None, typer.Option(metavar="K", help="The state dict to use, if the file has several.")
-    ] = None,
+    key: StateDictKey = None,
     depth: Annotated[int, typer.Option(min=1, help="Levels of the tree to show.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every tensor.")] = False,
 ) -> None:

@@ -29,14 +29,14 @@ def open_model(model: str, *, limited: bool = False) -> Codec:
     from codecspec.compiler.checkpoints.byte_source import no_such_checkpoint
     from codecspec.compiler.saved_model import load
     from codecspec.runtime.allocator import keep_freed_memory
-    from codecspec.schema.spec_files import WEIGHTS
+    from codecspec.schema.spec_files import ENDINGS, WEIGHTS
 
     suffix = Path(model).suffix
     if suffix in WEIGHTS and not os.path.exists(model):
         raise no_such_checkpoint(model)
     if not limited:
         keep_freed_memory()
-    if os.path.isfile(model) and suffix not in (".yaml", ".yml"):
+    if os.path.isfile(model) and suffix not in ENDINGS:
         return load(model)
     torch.manual_seed(SEED)
     codec = compile_spec(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,13 +11,12 @@ import torch
 
 from codecspec.compiler.build import build
 from codecspec.compiler.plan import AUX, Plan
+from codecspec.compiler.precision import half_types
 from codecspec.diagnosis.finding import Finding, several
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DIGITS = {torch.float16: 3, torch.bfloat16: 2}
-"""Decimal digits of types of half precision."""
 _SEEDS = (0, 1)
 MANY = 2000
 """Numbers drawn between bounds from which on the extremes come as near to these as `SAME_EXTREME`."""
@@ -42,12 +42,12 @@ def broken_tensors(tensors: Mapping[str, Tensor]) -> list[Finding]:
 def half_precision(tensors: Mapping[str, Tensor]) -> list[Finding]:
     """Tensors that were rounded to half precision."""
     floats = [tensor for tensor in tensors.values() if tensor.is_floating_point()]
-    keys = [key for key, tensor in tensors.items() if tensor.dtype in DIGITS]
+    keys = [key for key, tensor in tensors.items() if tensor.dtype in half_types()]
     if not keys:
         return []
     kind = tensors[keys[0]].dtype
-    name = str(kind).removeprefix("torch.")
-    message = f"{len(keys)} of {len(floats)} floating-point tensors are {name}, with {DIGITS[kind]} digits"
+    name, digits = str(kind).removeprefix("torch."), -round(math.log10(torch.finfo(kind).resolution))
+    message = f"{len(keys)} of {len(floats)} floating-point tensors are {name}, with {digits} digits"
     hint = "computation is in float32; the figures below are those of the rounded values"
     return [Finding("note", "tensors", message, hint, tuple(keys))]
 

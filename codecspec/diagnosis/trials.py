@@ -42,8 +42,8 @@ cannot be told. Parities differ by up to 0.11, and cannot be told either. A marg
 Values were measured on 7 other small codecs: roots that are none gave up to 1.3 dB, those that are gave 9 in a codec of
 3000 steps, and no more than 1.3 in those of 60 to 1500.
 """
-PEDESTAL = 2.0**-36
-"""What CompressAI's GDN adds to a parameter before it takes the root."""
+PEDESTAL_BITS = 36
+"""CompressAI's GDN adds two to the minus so many to a parameter before it takes the root."""
 SAME_DB = 0.05
 """Scores that differ by less are the same: those of ReLU and leaky ReLU are, and mostly those of the two parities,
 which are the same nets on a picture moved by one position."""
@@ -139,7 +139,9 @@ def _what_to_do(variant: Variant) -> str:
         one, other = next(iter(variant.renamed.items()))
         return f"exchange them in the file, all {len(variant.renamed)}: {one} and {other}, and so on"
     if variant.rooted:
-        return f"put sqrt(value + 2**-36) in the place of each in the file: {several(list(variant.rooted))}"
+        return (
+            f"put sqrt(value + 2**-{PEDESTAL_BITS}) in the place of each in the file: {several(list(variant.rooted))}"
+        )
     return "the weights were trained as that: write it in the spec and use compile-spec SPEC --weights CKPT -o OUT"
 
 
@@ -168,6 +170,6 @@ def figures(found: Trial | None) -> str:
 def _codec_of(variant: Variant, tensors: Mapping[str, Tensor]) -> Codec:
     codec = build(variant.plan, device="meta")
     taken = {key: tensors[variant.renamed.get(key, key)] for key in tensors}
-    taken |= {key: taken[key].clamp(min=0).add(PEDESTAL).sqrt() for key in variant.rooted}
+    taken |= {key: taken[key].clamp(min=0).add(2.0**-PEDESTAL_BITS).sqrt() for key in variant.rooted}
     codec.load_state_dict(taken, strict=True, assign=True)
     return codec

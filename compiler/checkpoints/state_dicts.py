@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from codecspec.compiler.checkpoints.damaged import printable
 from codecspec.schema.errors import CheckpointError, listed, nearest
@@ -30,6 +30,7 @@ MAX_LISTED = 32
 MAX_PREFIXES = 8
 
 IsTensor = Callable[[object], bool]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,17 @@ def _by_start(
         whole = find_state_dict(content, is_tensor, name, None)
     except CheckpointError:
         return None
-    start = f"{key}."
-    entries = {each.removeprefix(start): value for each, value in whole.entries.items() if _starts(each, start)}
+    entries = under(key, whole.entries)
     if not entries:
         return None
-    word = f"the prefix '{printable(start)}' of {len(entries)} of {len(whole.entries)} keys; the others are left out"
+    word = f"the prefix '{printable(key)}.' of {len(entries)} of {len(whole.entries)} keys; the others are left out"
     return StateDict(entries, (*whole.unwrapped, word), whole.names)
+
+
+def under(start: str, entries: Mapping[str, T]) -> dict[str, T]:
+    """The entries whose keys begin with `start` and a dot, without that."""
+    prefix = f"{start}."
+    return {key.removeprefix(prefix): value for key, value in entries.items() if _starts(key, prefix)}
 
 
 def without_prefixes(entries: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:

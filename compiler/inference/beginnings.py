@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 _MARK = "quantiles"
 """Every codec has a tensor of this name, in every layout."""
 _MAX_DEPTH = 3
 _MAX_BEGINNINGS = 8
-
-T = TypeVar("T")
 
 
 def beginnings(keys: Mapping[str, object]) -> tuple[str, ...]:
@@ -18,9 +15,3 @@ def beginnings(keys: Mapping[str, object]) -> tuple[str, ...]:
     marked = [key.split(".") for key in keys if key.endswith(f".{_MARK}")]
     found = {".".join(steps[:depth]): depth for steps in marked for depth in range(1, min(len(steps), _MAX_DEPTH + 1))}
     return tuple(sorted(found, key=lambda start: found[start])[:_MAX_BEGINNINGS])
-
-
-def under(start: str, tensors: Mapping[str, T]) -> dict[str, T]:
-    """The tensors whose keys begin with `start` and a dot, without that."""
-    first = f"{start}."
-    return {key.removeprefix(first): tensor for key, tensor in tensors.items() if key.startswith(first)}

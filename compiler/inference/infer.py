@@ -16,7 +16,8 @@ from typing import Any
 from codecspec.compiler.canonical import dump_spec, spec_hash
 from codecspec.compiler.canonical_tensors import CanonicalTensors, in_layouts, with_today_names
 from codecspec.compiler.checkpoints import SPEC_KEY, CheckpointLike, Manifest, TensorInfo, read_manifest
-from codecspec.compiler.inference.beginnings import beginnings, under
+from codecspec.compiler.checkpoints.state_dicts import under
+from codecspec.compiler.inference.beginnings import beginnings
 from codecspec.compiler.inference.equations import Solved
 from codecspec.compiler.inference.evidence import Evidence, evidence_of
 from codecspec.compiler.inference.families import families, fit

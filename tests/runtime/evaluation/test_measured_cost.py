@@ -42,16 +42,22 @@ class Clock:
         return slow
 
 
-def test_times_are_those_of_a_clock_that_only_coding_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a.png", "b.png"):
-        Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / name)
-    cs.save(small("mbt2018-mean"), tmp_path / "x.safetensors")
+def clock_of_steps(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of all that is measured; only opening, warming up and encoding move it."""
     clock = Clock()
     for module in (evaluation, measurement, run):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     monkeypatch.setattr(evaluation, "_opened", clock.takes(OPEN_S, evaluation._opened))
     monkeypatch.setattr(run, "encode_image", clock.takes(WARM_S, run.encode_image))
     monkeypatch.setattr(measurement, "encode_image", clock.takes(ENCODE_S, measurement.encode_image))
+    return clock
+
+
+def test_times_are_those_of_a_clock_that_only_coding_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / name)
+    cs.save(small("mbt2018-mean"), tmp_path / "x.safetensors")
+    clock = clock_of_steps(monkeypatch)
     monkeypatch.setattr(measurement, "decode_image", clock.takes(DECODE_S, measurement.decode_image))
     monkeypatch.setattr(measurement, "quality", clock.takes(BETWEEN_S, measurement.quality))
     found = cs.evaluate([tmp_path / "x.safetensors"], tmp_path)
@@ -68,12 +74,7 @@ def test_times_of_several_models_add_up(tmp_path: Path, monkeypatch: pytest.Monk
     Image.new("RGB", (40, 30), (90, 120, 30)).save(tmp_path / "a.PNG")
     for name in ("x", "y"):
         cs.save(small("mbt2018-mean"), tmp_path / f"{name}.safetensors")
-    clock = Clock()
-    for module in (evaluation, measurement, run):
-        monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock.perf_counter))
-    monkeypatch.setattr(evaluation, "_opened", clock.takes(OPEN_S, evaluation._opened))
-    monkeypatch.setattr(run, "encode_image", clock.takes(WARM_S, run.encode_image))
-    monkeypatch.setattr(measurement, "encode_image", clock.takes(ENCODE_S, measurement.encode_image))
+    clock_of_steps(monkeypatch)
     models = [tmp_path / name for name in ("x.safetensors", "none.safetensors", "y.safetensors")]
     found = cs.evaluate(models, tmp_path)
     assert [(row.model, row.image) for row in found.rows] == [(str(models[0]), "a.PNG"), (str(models[2]), "a.PNG")]
