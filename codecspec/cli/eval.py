@@ -63,7 +63,7 @@ def eval_models(
     from codecspec.schema.spec_files import WEIGHTS
 
     *models, images = given
-    if not models or Path(images).suffix in (*SPECS, *WEIGHTS):
+    if not models or (Path(images).suffix in (*SPECS, *WEIGHTS) and not Path(images).is_dir()):
         raise UsageError("E-usage", images, "models come first, then the images", "codecspec eval MODEL... DIR")
     if as_csv and as_json:
         raise UsageError("E-usage", "--csv", "--json prints something else", "with -o both are written")

@@ -294,6 +294,15 @@ def test_wrong_input(
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "b.png", "pictures"]
 
 
+def test_a_folder_of_images_may_be_called_as_files_of_weights_are(
+    command: Command, models: Path, pictures: Path, tmp_path: Path
+) -> None:
+    folder = pictures.rename(tmp_path / "photos.pt")
+    done = command("codecspec", "eval", models / "mbt2018-mean.safetensors", folder, "--estimate", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert "mean of 2" in done.out
+
+
 def test_json_is_one_document(command: Command, pictures: Path) -> None:
     done = command("codecspec", "eval", "mbt2018-mean", pictures, "--csv", "--json")
     assert done.code == 2
